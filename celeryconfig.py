@@ -1,0 +1,55 @@
+"""Every Celery setting, on one screen. What each protects from is in docs/transport.md and FACTS of the tests."""
+
+from urllib.parse import quote, urlsplit
+
+from kombu import Exchange, Queue as KombuQueue
+
+from beat_schedule import beat_schedule  # noqa: F401 - Celery reads it from here; `import beat_schedule` would hand it the module
+from publishers.queues import ROUTES, Queue
+from settings import settings
+
+_settings = settings()
+_endpoint = urlsplit(_settings.endpoint() or "")
+_credentials = _settings.aws_credentials()
+_userinfo = ":".join(quote(part, safe="") for part in _credentials) + "@" if _credentials else ""
+
+# SQS is the broker; a message is a hint, and the database the truth, so results are not kept.
+broker_url = f"sqs://{_userinfo}{_endpoint.netloc}"
+broker_transport = "broker.transport:Transport"
+broker_transport_options = {
+    "region": _settings.aws_region,
+    "is_secure": _endpoint.scheme != "http",
+    "queue_urls": _settings.queue_urls(),
+    "visibility_timeout": _settings.visibility_timeout,
+    "wait_time_seconds": 20,  # long polling: an idle queue costs three requests a minute
+    "polling_interval": 0,  # kombu would sleep between polls that already wait
+    "sqs_base64_encoding": False,  # a dead letter is read by people
+    "supports_fanout": True,  # SNS: Flower's events and `celery inspect`
+}
+broker_connection_retry_on_startup = True
+task_ignore_result = True
+
+# One queue per kind of work; the table of names is publishers/queues.py.
+task_queues = [KombuQueue(queue.value, Exchange("", type="direct"), routing_key=queue.value) for queue in Queue]
+task_routes = {task.value: {"queue": queue.value} for task, queue in ROUTES.items()}
+task_default_queue = Queue.DISCOVERY.value
+task_create_missing_queues = False
+beat_schedule_filename = str(_settings.home / "celerybeat-schedule")
+
+# Nothing is lost: a message is acked after its work, and never for a failure, so that SQS's redrive
+# makes a dead letter of it.
+task_acks_late = True
+task_acks_on_failure_or_timeout = False
+task_reject_on_worker_lost = True
+task_soft_time_limit = _settings.soft_time_limit
+task_time_limit = _settings.hard_time_limit
+
+# Nobody sits on work that another could do.
+worker_prefetch_multiplier = 1
+worker_send_task_events = True
+task_send_sent_event = True
+
+# JSON only: a message is data, never code.
+accept_content = ["json"]
+task_serializer = "json"
+timezone = "UTC"

@@ -1,0 +1,1 @@
+"""The ``airdate`` command: for people, from the shell."""

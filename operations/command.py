@@ -1,0 +1,48 @@
+"""The ``airdate`` command: its groups, and how an error reaches a person (one line, exit 1; wrong usage, exit 2)."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from operations import dispatch, machine, shows
+from podcasting.errors import AirdateError
+from tasks import logs
+
+
+class Airdate(click.Group):
+    """A group whose commands' errors are one clear line."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; what Airdate raises on purpose becomes click's error."""
+        try:
+            return super().invoke(ctx)
+        except AirdateError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Airdate, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="airdate")
+@click.option("--verbose", is_flag=True, help="Show the logs too, on stderr.")
+def main(*, verbose: bool) -> None:
+    """Make and publish podcast episodes that are due.
+
+    \b
+    Examples:
+      airdate demo                       make an episode of the example feed, and show where it is
+      airdate run                        run everything on this machine, until Ctrl-C
+      airdate podcasts add "My show" --source https://example.org/feed.xml --every 1d
+      airdate episodes list --json       what was made, for a program
+      airdate queues                     what waits, what is being worked on, what is dead
+    """
+    if verbose:
+        logs.configure()
+
+
+for command in (*shows.COMMANDS, *dispatch.COMMANDS, *machine.COMMANDS):
+    main.add_command(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

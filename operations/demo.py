@@ -1,0 +1,227 @@
+"""The demo: a podcast from a fresh machine, made by what makes every podcast, and followed step by step.
+
+``prepare`` is run by ``airdate demo`` before the processes start. ``follow`` is one of the processes:
+it only watches. Nothing here makes an episode; beat's own schedule does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from operations.platform import free_port
+from operations.summary import summary
+from podcasting.fingerprint import fingerprint
+from podcasting.models import Episode, EpisodeStatus, Podcast
+from settings import settings
+from tasks import wiring
+
+HOME = Path("var/demo")
+EXAMPLES = Path(__file__).parent.parent / "examples" / "feed.xml"
+PATIENCE_SECONDS = 300
+WORKERS = ("discovery", "generator", "processor")
+
+
+def environment(feed: str | None) -> dict[str, str]:
+    """The demo's environment: embedded whatever else is set, in a home of its own, with an impatient beat."""
+    chosen = {
+        "AIRDATE_ENV_FILE": os.devnull,
+        "AIRDATE_HOME": str(HOME),
+        "AIRDATE_SCHEDULE_PODCASTS_EVERY": "2",
+        "AIRDATE_CHECK_EPISODES_EVERY": "5",
+        "AIRDATE_SITE_PORT": str(_port("AIRDATE_SITE_PORT", 8417)),
+        "AIRDATE_FLOWER_PORT": str(_port("AIRDATE_FLOWER_PORT", 5555)),
+    }
+    source = urlsplit(feed or "")
+    if source.hostname:
+        # Whoever names a feed on this machine means it.
+        chosen["AIRDATE_ALLOWED_PRIVATE_HOSTS"] = (
+            f"{source.hostname}:{source.port or (443 if source.scheme == 'https' else 80)}"
+        )
+    cleared = (
+        "EPISODE_PROCESSING_QUEUE_URL",
+        "PODCAST_GENERATION_QUEUE_URL",
+        "AIRDATE_DISCOVERY_QUEUE_URL",
+        "AIRDATE_DATABASE_URL",
+        "AIRDATE_PUBLIC_URL",
+        "AIRDATE_BUCKET",
+        "AIRDATE_AWS_ENDPOINT",
+    )
+    return dict.fromkeys(cleared, "") | chosen
+
+
+def _port(variable: str, usual: int) -> int:
+    if variable in os.environ:
+        return int(os.environ[variable])
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", usual))
+        except OSError:
+            return free_port()
+    return usual
+
+
+def prepare(feed: str | None) -> Podcast:
+    """Add the demo's podcast, due now, unless an earlier run did."""
+    source = str(EXAMPLES if feed is None else feed if urlsplit(feed).hostname else Path(feed).resolve())
+    podcast_id = "everyday-wonders" if feed is None else f"demo-{fingerprint('demo', source)[:8]}"
+    podcasts = wiring.database().podcasts
+    for podcast in podcasts.all():
+        if podcast.id == podcast_id:
+            return podcast
+    now = wiring.utc_now()
+    podcast = Podcast(
+        id=podcast_id,
+        title="Everyday Wonders" if feed is None else f"News from {urlsplit(feed).hostname or Path(feed).name}",
+        description="How ordinary things work. Made by Airdate's demo.",
+        sources=(source,),
+        frequency_days=1,
+        first_slot=now.replace(microsecond=0),
+        next_episode_at=now.replace(microsecond=0),
+    )
+    podcasts.add(podcast, now)
+    return podcast
+
+
+def follow(podcast_id: str, *, began: float, stay: bool) -> int:
+    """Tell what happens until the podcast's newest episode has ended; then show where things are.
+
+    ``began`` is when the command was started (seconds since the epoch). With ``stay`` it goes on
+    until stopped. Returns the exit code: 0 only when an episode is published.
+    """
+    watcher = _Watcher(podcast_id, began)
+    watcher.tell("beat looks for due podcasts every 2 s; the workers are starting")
+    episode = watcher.until_ended()
+    if episode is None:
+        watcher.tell(f"nothing was published within {PATIENCE_SECONDS} s: the logs are in {settings().home / 'log'}/")
+        return 1
+    seen = watcher.until_flower_sees_all()
+    total = time.time() - began
+    report = summary(wiring.studio(), wiring.aws("sqs"), total_seconds=total)
+    (settings().home / "summary.json").write_text(json.dumps(report, indent=2) + "\n")
+    published = [
+        each
+        for each in wiring.database().episodes.newest(podcast_id=podcast_id)
+        if each.status is EpisodeStatus.PUBLISHED
+    ]
+    if episode.failure is not None:
+        watcher.tell(f"episode {episode.id} {episode.status.value}: {episode.failure.reason}")
+    if not published:
+        return 1
+    _show(report, podcast_id, published[0], total)
+    if not seen:
+        watcher.tell(f"Flower did not see all of {', '.join(WORKERS)}: the logs are in {settings().home / 'log'}/")
+        return 1
+    while stay:
+        time.sleep(3600)
+    return 0
+
+
+class _Watcher:
+    """Reads the database and Flower, and tells what changed."""
+
+    def __init__(self, podcast_id: str, began: float) -> None:
+        self._podcast_id = podcast_id
+        self._began = began
+        self._told: set[tuple[str, str]] = set()
+        self._deadline = time.monotonic() + PATIENCE_SECONDS
+
+    def tell(self, line: str) -> None:
+        """Print a line with the seconds since the start."""
+        click.echo(f"{time.time() - self._began:6.1f} s  {line}")
+
+    def until_ended(self) -> Episode | None:
+        """The podcast's newest episode once it has ended and none is due, or None when that took too long."""
+        database = wiring.database()
+        while time.monotonic() < self._deadline:
+            podcast = database.podcasts.get(self._podcast_id)
+            newest = database.episodes.newest(podcast_id=self._podcast_id, limit=1)
+            for episode in newest:
+                self._tell_progress(episode)
+                if podcast.next_episode_at > wiring.utc_now() and episode.status in (
+                    EpisodeStatus.PUBLISHED,
+                    EpisodeStatus.FAILED,
+                    EpisodeStatus.SKIPPED,
+                ):
+                    return episode
+            time.sleep(0.2)
+        return None
+
+    def until_flower_sees_all(self) -> bool:
+        """Whether Flower shows each worker, within half a minute or so."""
+        last = time.monotonic() + 45
+        while time.monotonic() < last:
+            names = _workers_in_flower()
+            if all(any(name.startswith(f"{worker}@") for name in names) for worker in WORKERS):
+                self.tell(f"Flower sees {', '.join(sorted(names))}")
+                return True
+            time.sleep(0.5)
+        return False
+
+    def _tell_progress(self, episode: Episode) -> None:
+        self._once(
+            episode.id, "begun", f"episode {episode.number} of {self._podcast_id} for {episode.slot:%Y-%m-%d %H:%M} UTC"
+        )
+        done = wiring.database().checkpoints.of(episode.id)
+        for name, stage in done.items():
+            self._once(episode.id, name, f"  {name:<10} done in {stage.seconds:5.1f} s")
+        if episode.status is EpisodeStatus.PUBLISHED:
+            self._once(episode.id, "published", f"published: {episode.title}")
+
+    def _once(self, episode_id: str, what: str, line: str) -> None:
+        if (episode_id, what) not in self._told:
+            self._told.add((episode_id, what))
+            self.tell(line)
+
+
+def _workers_in_flower() -> list[str]:
+    url = f"http://127.0.0.1:{settings().flower_port}/workers?json=1"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own loopback address
+            workers: list[dict[str, Any]] = json.load(answer)["data"]
+    except (urllib.error.URLError, OSError, ValueError, KeyError):
+        return []
+    return [str(worker["hostname"]) for worker in workers if worker.get("status")]
+
+
+def _show(report: dict[str, Any], podcast_id: str, episode: Episode, total: float) -> None:
+    home, site = settings().home, settings().site_url
+    about = next(each for podcast in report["podcasts"] for each in podcast["episodes"] if each["id"] == episode.id)
+    command = f"AIRDATE_HOME={home} {Path(sys.executable).parent / 'airdate'}"
+    queues = ", ".join(f"{name} {depth['dead_letters']}" for name, depth in report["queues"].items())
+    click.echo(
+        f"""
+{click.style(str(episode.title), bold=True)}
+  {about["duration_seconds"]:.0f} s of audio at {about["loudness_lufs"]:.1f} LUFS, {about["chapters"]} chapters, ready {total:.0f} s after the start
+
+  listen     {site}/{podcast_id}/
+  subscribe  {site}/{podcast_id}/feed.xml
+  MP3        {home / about["audio"]}
+  feed       {home}/site/{podcast_id}/feed.xml
+  summary    {home}/summary.json
+  Flower     http://127.0.0.1:{settings().flower_port}/
+  logs       {home}/log/
+  dead letters: {queues}
+
+Try next, in another terminal:
+  {command} episodes list
+  {command} episodes show {episode.id}
+  {command} queues
+  {command} generate {podcast_id}
+
+A podcast of your own:  make demo FEED=<address or file of a feed>,  or  make run
+"""
+    )

@@ -1,0 +1,119 @@
+"""This machine: ``airdate demo|run|migrate|schemas``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from operations import demo as demonstration
+from podcasting.database.connection import migrate as migrate_database
+from publishers.messages import MESSAGES
+from settings import settings
+from tasks import wiring
+
+SCHEMAS = Path(__file__).parent.parent / "docs" / "schemas"
+COMMAND = f"{sys.executable} -m operations.command"
+
+
+@click.command()
+@click.option(
+    "--feed", default=None, help="Make the episode from this feed (an address or a file) instead of the examples."
+)
+@click.option(
+    "--exit/--stay",
+    "leave",
+    default=None,
+    help="Stop once the episode is published, or stay until Ctrl-C (the default on a terminal).",
+)
+def demo(feed: str | None, *, leave: bool | None) -> None:
+    """Make a podcast episode on this machine, from nothing, and show where to hear it.
+
+    \b
+    Examples:
+      airdate demo
+      airdate demo --feed https://example.org/feed.xml
+    """
+    began = time.time()
+    os.environ.update(demonstration.environment(feed))
+    from operations import platform
+
+    stay = sys.stdout.isatty() if leave is None else not leave
+    click.echo("Airdate's demo: starting the embedded AWS, deploying the queues, migrating the database")
+    with platform.platform():
+        podcast = demonstration.prepare(feed)
+        follow = f"{COMMAND} follow {podcast.id} --began {began} {'--stay' if stay else ''}"
+        code = platform.run(follow)
+    if stay and code == 130:  # noqa: PLR2004 - ended by Ctrl-C, as it was meant to
+        click.echo("stopped; `make demo` goes on where it was")
+        code = 0
+    sys.exit(code)
+
+
+@click.command(hidden=True)
+@click.argument("podcast_id")
+@click.option("--began", type=float, required=True)
+@click.option("--stay", is_flag=True)
+def follow(podcast_id: str, began: float, *, stay: bool) -> None:
+    """Tell what happens to the demo's podcast; one of the processes that `airdate demo` starts."""
+    sys.exit(demonstration.follow(podcast_id, began=began, stay=stay))
+
+
+@click.command()
+def run() -> None:
+    """Run everything on this machine until Ctrl-C: AWS, site, workers, beat, Flower. Kept under var/.
+
+    \b
+    Then, in another terminal:
+      airdate podcasts add "My show" --source https://example.org/feed.xml --every 1d
+    """
+    from operations import platform
+
+    click.echo("starting the embedded AWS, the queues, the database, the site and the workers")
+    with platform.platform():
+        code = platform.run(f"{COMMAND} watch")
+    if code == 130:  # noqa: PLR2004 - ended by Ctrl-C, as it was meant to
+        click.echo("stopped; nothing is forgotten but the queue's messages, and the next run finds their work again")
+        code = 0
+    sys.exit(code)
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database's tables to this release."""
+    migrate_database(wiring.database().engine)
+    click.echo(f"{wiring.database().engine.url.render_as_string()}: up to date")
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Only tell whether the files are up to date; exit 1 if not.")
+def schemas(*, check: bool) -> None:
+    """Write the messages' JSON Schema files, for producers in other languages."""
+    stale = []
+    for message in MESSAGES:
+        name = message.model_fields["type"].annotation.__args__[0]  # type: ignore[union-attr]  # a Literal of one
+        path = SCHEMAS / f"{name}.json"
+        text = json.dumps(message.model_json_schema(), indent=2) + "\n"
+        if check and (not path.is_file() or path.read_text() != text):
+            stale.append(str(path))
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            click.echo(str(path))
+    if stale:
+        raise click.ClickException(f"not up to date: {', '.join(stale)}; write them with `airdate schemas`")
+
+
+@click.command(hidden=True)
+def watch() -> None:
+    """Tell what happens to all podcasts; one of the processes that `airdate run` starts."""
+    from operations.watch import watch_all
+
+    watch_all()
+
+
+COMMANDS = (demo, follow, run, migrate, schemas, watch)

@@ -1,0 +1,58 @@
+"""Deploying the queues, and proving that they are there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from podcasting.errors import Permanent
+from publishers.queues import Queue
+
+TEMPLATE = Path(__file__).parent.parent / "infrastructure" / "messaging.yaml"
+STACK = "airdate-messaging"
+
+
+def deploy(cloudformation: Any, sqs: Any, *, visibility_timeout: int) -> dict[str, str]:
+    """Create or update the stack of ``infrastructure/messaging.yaml``; returns the URL of each queue by name.
+
+    An emulator may report success for what it left out, so each resource is looked at.
+
+    Raises:
+        Permanent: the stack failed, or a resource is missing or not as the template says.
+    """
+    arguments = {
+        "StackName": STACK,
+        "TemplateBody": TEMPLATE.read_text(),
+        "Parameters": [{"ParameterKey": "VisibilityTimeout", "ParameterValue": str(visibility_timeout)}],
+    }
+    if _exists(cloudformation):
+        cloudformation.update_stack(**arguments)
+        cloudformation.get_waiter("stack_update_complete").wait(StackName=STACK)
+    else:
+        cloudformation.create_stack(**arguments)
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK)
+    resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    missing = [resource["LogicalResourceId"] for resource in resources if not resource.get("PhysicalResourceId")]
+    if missing or len(resources) != 2 * len(Queue):
+        raise Permanent(f"stack {STACK}: {len(resources)} of {2 * len(Queue)} resources, without an id: {missing}")
+    return {queue: _proven(sqs, queue) for queue in Queue}
+
+
+def dead_letter_queue(queue: str) -> str:
+    """The name, on SQS, of a queue's dead-letter queue."""
+    return f"airdate-{queue}-dead-letters"
+
+
+def _exists(cloudformation: Any) -> bool:
+    return any(stack["StackName"] == STACK for stack in cloudformation.describe_stacks()["Stacks"])
+
+
+def _proven(sqs: Any, queue: str) -> str:
+    url: str = sqs.get_queue_url(QueueName=f"airdate-{queue}")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    redrive = json.loads(attributes.get("RedrivePolicy", "{}"))
+    if not redrive.get("deadLetterTargetArn", "").endswith(f":{dead_letter_queue(queue)}"):
+        raise Permanent(f"queue {url} has no redrive policy to {dead_letter_queue(queue)}")
+    sqs.get_queue_url(QueueName=dead_letter_queue(queue))
+    return url

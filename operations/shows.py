@@ -1,0 +1,286 @@
+"""Podcasts and episodes: ``airdate podcasts …`` and ``airdate episodes …``."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+from pydantic import ValidationError
+
+from operations.opened import database
+from operations.output import as_json, moment, show_json, show_table
+from podcasting.errors import InvalidPodcast
+from podcasting.fingerprint import fingerprint
+from podcasting.generation import status_reached
+from podcasting.models import Episode, EpisodeStatus, Podcast, PodcastState
+from settings import settings
+from tasks import wiring
+
+UNITS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
+SHORTEST_DAYS = 1 / 24
+
+
+class Every(click.ParamType):
+    """A period such as 12h, 1d or 2w; in days."""
+
+    name = "period"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The period in days, or a usage error that shows how to say it."""
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([hdw])", str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is no period; say 12h, 1d or 2w", param, ctx)
+        days = float(match[1]) * UNITS[match[2]]
+        if not SHORTEST_DAYS <= days <= 366:  # noqa: PLR2004 - a leap year, as the model has it
+            self.fail(f"{value!r} must be between 1h and 366d; say 12h, 1d or 2w", param, ctx)
+        return days
+
+
+@click.group()
+def podcasts() -> None:
+    """Shows: what they read, and when they are due."""
+
+
+@podcasts.command()
+@click.argument("title")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    required=True,
+    help="A feed's address (or file, on one's own machine). May be given several times.",
+)
+@click.option("--every", type=Every(), default="1d", show_default=True, help="Time between episodes: 12h, 1d, 2w.")
+@click.option(
+    "--id", "podcast_id", default=None, help="Its id in addresses and commands; made from the title by default."
+)
+@click.option("--description", default="", help="What listeners read about it.")
+@click.option("--author", default="Airdate", show_default=True)
+@click.option("--language", default="en", show_default=True, help="BCP 47; the embedded voice speaks English.")
+@click.option(
+    "--first",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]),
+    default=None,
+    help="When the first episode is due, in UTC; now by default.",
+)
+@as_json
+def add(
+    title: str,
+    sources: tuple[str, ...],
+    every: float,
+    podcast_id: str | None,
+    description: str,
+    author: str,
+    language: str,
+    first: datetime | None,
+    *,
+    in_json: bool,
+) -> None:
+    """Add a podcast; its first episode is due at once, or at --first.
+
+    \b
+    Examples:
+      airdate podcasts add "My show" --source https://example.org/feed.xml --every 1d
+      airdate podcasts add "Weekly" --source a.xml --source b.xml --every 1w --first 2027-01-04T06:00
+    """
+    now = wiring.utc_now().replace(microsecond=0)
+    slot = first.replace(tzinfo=now.tzinfo) if first else now
+    try:
+        podcast = Podcast(
+            id=podcast_id or slug(title),
+            title=title.strip(),
+            description=description,
+            author=author,
+            language=language,
+            sources=tuple(_source(source) for source in sources),
+            frequency_days=every,
+            first_slot=slot,
+            next_episode_at=slot,
+        )
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise InvalidPodcast(f"{problem['loc'][0]} {problem['input']!r}: {problem['msg']}") from None
+    database().podcasts.add(podcast, now)
+    if in_json:
+        show_json(podcast)
+        return
+    click.echo(f"{podcast.id}: added; its first episode is due {'now' if slot <= now else moment(slot)}")
+    click.echo(f"  feed, once it is made: {settings().site_url}/{podcast.id}/feed.xml")
+
+
+@podcasts.command("list")
+@as_json
+def list_podcasts(*, in_json: bool) -> None:
+    """List the podcasts."""
+    found = database().podcasts.all()
+    if in_json:
+        show_json(found)
+        return
+    rows = [
+        (
+            each.id,
+            each.title,
+            each.state.value,
+            f"{each.frequency_days:g} d",
+            moment(each.latest_episode_at),
+            moment(each.next_episode_at),
+        )
+        for each in found
+    ]
+    show_table(
+        ("ID", "TITLE", "STATE", "EVERY", "LATEST", "NEXT"),
+        rows,
+        empty='no podcasts yet; add one: airdate podcasts add "My show" --source https://example.org/feed.xml --every 1d',
+    )
+
+
+@podcasts.command()
+@click.argument("podcast_id", metavar="PODCAST")
+@as_json
+def show(podcast_id: str, *, in_json: bool) -> None:
+    """Show a podcast."""
+    podcast = database().podcasts.get(podcast_id)
+    if in_json:
+        show_json(podcast)
+        return
+    facts = {
+        "id": podcast.id,
+        "title": podcast.title,
+        "state": podcast.state.value,
+        "sources": ", ".join(podcast.sources),
+        "every": f"{podcast.frequency_days:g} days",
+        "latest": moment(podcast.latest_episode_at),
+        "next": moment(podcast.next_episode_at),
+        "language": podcast.language,
+        "hosts": ", ".join(podcast.hosts),
+        "feed": f"{settings().site_url}/{podcast.id}/feed.xml",
+    }
+    for name, fact in facts.items():
+        click.echo(f"{name:<10}{fact}")
+
+
+@podcasts.command()
+@click.argument("podcast_id", metavar="PODCAST")
+def pause(podcast_id: str) -> None:
+    """Make no more episodes of a podcast; what is published stays."""
+    database().podcasts.set_state(podcast_id, PodcastState.PAUSED)
+    click.echo(f"{podcast_id}: paused")
+
+
+@podcasts.command()
+@click.argument("podcast_id", metavar="PODCAST")
+def resume(podcast_id: str) -> None:
+    """Make episodes of a paused podcast again."""
+    podcast = database().podcasts.set_state(podcast_id, PodcastState.ACTIVE)
+    click.echo(f"{podcast_id}: active; next episode {moment(podcast.next_episode_at)}")
+
+
+@click.group()
+def episodes() -> None:
+    """Episodes: what became of each slot."""
+
+
+@episodes.command("list")
+@click.option("--podcast", "podcast_id", default=None, help="Only this podcast's.")
+@click.option(
+    "--status",
+    type=click.Choice([status.value for status in EpisodeStatus]),
+    default=None,
+    help="Only those in this status.",
+)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many, newest first.")
+@as_json
+def list_episodes(podcast_id: str | None, status: str | None, limit: int, *, in_json: bool) -> None:
+    """List episodes, newest first."""
+    if podcast_id is not None:
+        database().podcasts.get(podcast_id)
+    found = database().episodes.newest(
+        podcast_id=podcast_id, status=EpisodeStatus(status) if status else None, limit=limit
+    )
+    if in_json:
+        show_json(found)
+        return
+    rows = [(each.id, each.status.value, moment(each.slot), str(each.attempts), _about(each)) for each in found]
+    show_table(
+        ("ID", "STATUS", "SLOT", "ATTEMPTS", "TITLE OR REASON"),
+        rows,
+        empty="no episodes yet; they are made when a podcast is due",
+    )
+
+
+@episodes.command("show")
+@click.argument("episode_id", metavar="EPISODE")
+@as_json
+def show_episode(episode_id: str, *, in_json: bool) -> None:
+    """Show an episode, and how long each of its stages took."""
+    episode = database().episodes.get(episode_id)
+    done = database().checkpoints.of(episode_id)
+    if in_json:
+        stages = {
+            name: {"seconds": stage.seconds, "finished_at": stage.finished_at.isoformat()}
+            for name, stage in done.items()
+        }
+        show_json(episode.model_dump(mode="json") | {"stages": stages})
+        return
+    click.echo(f"{episode.id}: {episode.status.value}, slot {moment(episode.slot)}, attempts {episode.attempts}")
+    click.echo(f"  {_about(episode)}")
+    show_table(
+        ("STAGE", "SECONDS", "DONE"),
+        [(name, f"{stage.seconds:.1f}", moment(stage.finished_at)) for name, stage in done.items()],
+        empty="  no stage is done yet",
+    )
+
+
+@episodes.command()
+@click.argument("episode_ids", metavar="EPISODE...", nargs=-1, required=True)
+def retry(episode_ids: tuple[str, ...]) -> None:
+    """Set failed or skipped episodes going again, from the last stage that is done.
+
+    Discovery finds them at its next tick; `airdate discover episodes` finds them now.
+    """
+    for episode_id in episode_ids:
+        status = status_reached(database().checkpoints.of(episode_id))
+        database().episodes.retry(episode_id, status, wiring.utc_now())
+        click.echo(f"{episode_id}: goes on from {status.value}")
+
+
+def slug(title: str) -> str:
+    """An id made from a title; from its hash when it has no Latin letters."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or f"podcast-{fingerprint('title', title)[:8]}"
+
+
+def _source(source: str) -> str:
+    parts = urlsplit(source)
+    if parts.scheme in {"http", "https"}:
+        if not parts.hostname:
+            raise InvalidPodcast(f"source {source!r} names no host")
+        return source
+    if len(parts.scheme) > 1 and parts.scheme != "file":
+        raise InvalidPodcast(f"source {source!r}: Airdate reads http, https and files, not {parts.scheme}")
+    if not settings().files_allowed:
+        raise InvalidPodcast(
+            f"source {source!r} is a file; here only addresses are allowed (AIRDATE_ALLOW_FILE_SOURCES=true allows files)"
+        )
+    path = Path(parts.path if parts.scheme == "file" else source).expanduser()
+    if not path.is_file():
+        raise InvalidPodcast(
+            f"source {source!r}: there is no such file; give a feed's address (https://…) or the path of a file"
+        )
+    return str(path.resolve())
+
+
+def _about(episode: Episode) -> str:
+    if episode.failure is not None:
+        return f"{episode.failure.stage}: {episode.failure.reason}"
+    return episode.title or "–"
+
+
+COMMANDS = (podcasts, episodes)

@@ -1,0 +1,171 @@
+"""The published site over HTTP, on this machine: what a web server or a CDN does in production."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import threading
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Self
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, HTTPError, StaticFileHandler
+
+from podcasting.errors import AirdateError
+from podcasting.providers.storage.keys import is_key
+from podcasting.stages.publish import (
+    AUDIO_TYPE,
+    CHAPTERS_TYPE,
+    COVER_TYPE,
+    FEED_TYPE,
+    JSON_TYPE,
+    PAGE_TYPE,
+    SRT_TYPE,
+    VTT_TYPE,
+)
+
+CONTENT_TYPES = {
+    ".html": f"{PAGE_TYPE}; charset=utf-8",
+    ".jpg": COVER_TYPE,
+    ".json": JSON_TYPE,
+    ".mp3": AUDIO_TYPE,
+    ".srt": f"{SRT_TYPE}; charset=utf-8",
+    ".vtt": f"{VTT_TYPE}; charset=utf-8",
+    ".xml": f"{FEED_TYPE}; charset=utf-8",
+}
+"""Written down, since Python's own table knows neither podcasts nor subtitles and differs between systems."""
+
+
+class PortInUse(AirdateError):
+    """Another program listens where the site should."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            f"the site cannot listen on {host}:{port}, another program does; stop that one, or choose another port"
+        )
+        self.port = port
+
+
+class Site:
+    """Serves the folder ``root`` at ``http://host:port/`` from a thread of its own.
+
+    Byte ranges, ETags and HEAD as RFC 9110 has them; an ``index.html`` stands for its folder. Nothing
+    outside ``root`` is served, nor a hidden or unfinished file, nor a list of what there is. Also a
+    context manager. Start it once.
+    """
+
+    def __init__(self, root: Path, *, host: str = "127.0.0.1", port: int) -> None:
+        self.root = Path(root).absolute()
+        self.host = host
+        self.port = port
+        """Where it listens; with 0, a free port is found when it starts."""
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+
+    @property
+    def url(self) -> str:
+        """The address of the site, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def start(self) -> None:
+        """Listen; requests are answered from the moment this returns.
+
+        Raises:
+            PortInUse: another program listens there.
+            OSError: the host is not an address of this machine, or the port is not ours to take.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        sockets = _listening(self.host, self.port)
+        self.port = sockets[0].getsockname()[1]
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(sockets, ready)), name="airdate-site", daemon=True
+        )
+        self._thread.start()
+        ready.wait()
+
+    def stop(self) -> None:
+        """Close the port and the connections. Does nothing when it is not running."""
+        if self._thread is None or self._loop is None or self._stopping is None:
+            return
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        self._thread = self._loop = self._stopping = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def _serve(self, sockets: list[socket.socket], ready: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        files = {"path": str(self.root), "default_filename": "index.html"}
+        server = HTTPServer(Application([(r"/(.*)", SiteFile, files)]))
+        server.add_sockets(sockets)
+        ready.set()
+        await self._stopping.wait()
+        server.stop()
+        await server.close_all_connections()
+
+
+def _listening(host: str, port: int) -> list[socket.socket]:
+    try:
+        return bind_sockets(port, host)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(host, port) from error
+        raise
+
+
+class SiteFile(StaticFileHandler):
+    """One file of the site."""
+
+    def parse_url_path(self, url_path: str) -> str:
+        """The path below the root; 404 for what no storage key can be, and for hidden files."""
+        path = url_path.removesuffix("/")
+        hidden = any(segment.startswith(".") for segment in path.split("/"))
+        if path and (hidden or not is_key(path)):
+            raise HTTPError(404)
+        return super().parse_url_path(url_path)
+
+    def compute_etag(self) -> str:
+        """Of this file as it is now: tornado's own is kept in memory by path and outlives the content."""
+        status = self._stat()
+        return f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"'
+
+    def get_content_type(self) -> str:
+        """By the file's name; bytes of no known kind are offered as a download."""
+        path = PurePosixPath(self.absolute_path or "")
+        return (
+            CHAPTERS_TYPE
+            if path.name == "chapters.json"
+            else CONTENT_TYPES.get(path.suffix, "application/octet-stream")
+        )
+
+    def set_default_headers(self) -> None:
+        """Players on other sites fetch feeds, transcripts and sound by script: every answer allows it."""
+        self.clear_header("Server")
+        self.set_header("Access-Control-Allow-Origin", "*")
+        self.set_header("Access-Control-Expose-Headers", "Accept-Ranges, Content-Length, Content-Range, ETag")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def set_extra_headers(self, path: str) -> None:  # noqa: ARG002 - tornado's signature
+        """Ask each time, and be told 304: what is made anew must be seen at once while one works on it."""
+        self.set_header("Cache-Control", "no-cache")
+
+    def options(self, path: str) -> None:  # noqa: ARG002 - tornado's signature
+        """A browser asks before it sends a Range from another site."""
+        self.set_status(204)
+        self.set_header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
+        self.set_header("Access-Control-Allow-Headers", "Range, If-None-Match")
+        self.finish()

@@ -1,0 +1,36 @@
+"""The truth: podcasts, episodes, the claims of discovery, the leases of workers, the checkpoints of stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from podcasting.database.checkpoints import Checkpoints
+from podcasting.database.claims import Claims
+from podcasting.database.connection import connect
+from podcasting.database.episodes import Episodes
+from podcasting.database.leases import Leases
+from podcasting.database.podcasts import Podcasts
+
+
+@dataclass(frozen=True)
+class Database:
+    """All that is remembered, by what it is about. Safe to share between threads, not across a fork."""
+
+    engine: Engine
+    podcasts: Podcasts
+    episodes: Episodes
+    claims: Claims
+    leases: Leases
+    checkpoints: Checkpoints
+
+    @classmethod
+    def at(cls, url: str) -> Database:
+        """The database at a SQLAlchemy URL; connects when first used.
+
+        Raises:
+            Permanent: the URL cannot be used.
+        """
+        engine = connect(url)
+        return cls(engine, Podcasts(engine), Episodes(engine), Claims(engine), Leases(engine), Checkpoints(engine))

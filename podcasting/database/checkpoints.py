@@ -1,0 +1,134 @@
+"""Checkpoints: which stages of an episode are done, and what they made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, insert, select
+
+from podcasting.database import leases
+from podcasting.database.connection import read
+from podcasting.database.leases import Lease
+from podcasting.database.schema import seen_entries, source_validators, stages
+from podcasting.models import EpisodeStatus
+from podcasting.providers.feeds import Validators
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A stage that is done."""
+
+    stage: str
+    key: str
+    """The fingerprint of what went in."""
+    output: dict[str, Any]
+    seconds: float
+    finished_at: datetime
+
+
+class Checkpoints:
+    """What each stage made, kept under the fingerprint of what went in. Writes are fenced by the lease."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def of(self, episode_id: str) -> dict[str, Checkpoint]:
+        """The stages of an episode that are done, by name, in the order in which they ended."""
+        statement = select(stages).where(stages.c.episode_id == episode_id).order_by(stages.c.finished_at)
+        with read(self._engine) as connection:
+            rows = connection.execute(statement).mappings().all()
+        return {
+            row["name"]: Checkpoint(row["name"], row["key"], row["output"], row["seconds"], row["finished_at"])
+            for row in rows
+        }
+
+    def record(
+        self,
+        lease: Lease,
+        done: Checkpoint,
+        *,
+        stuck_after: float,
+        status: EpisodeStatus | None = None,
+        title: str | None = None,
+        seen: tuple[str, tuple[str, ...], dict[str, Validators]] | None = None,
+    ) -> None:
+        """Write down that a stage is done, and how far that brings the episode.
+
+        ``seen`` is (podcast, keys of the entries looked at, validators by source), remembered in the
+        same transaction, so that a crash neither loses nor repeats a story. Progress puts off the
+        checker by ``stuck_after`` seconds and starts the count of attempts anew.
+
+        Raises:
+            LeaseLost: another worker took over; nothing is written.
+        """
+        progress: dict[str, object] = {
+            "updated_at": done.finished_at,
+            "attempts": 1,
+            "claimable_at": done.finished_at + timedelta(seconds=stuck_after),
+        }
+        if status is not None:
+            progress["status"] = status
+        if title is not None:
+            progress["title"] = title
+        with self._engine.begin() as connection:
+            leases.require(connection, lease, **progress)
+            connection.execute(
+                delete(stages).where(stages.c.episode_id == lease.episode_id, stages.c.name == done.stage)
+            )
+            connection.execute(
+                insert(stages).values(
+                    episode_id=lease.episode_id,
+                    name=done.stage,
+                    key=done.key,
+                    output=done.output,
+                    seconds=done.seconds,
+                    finished_at=done.finished_at,
+                    lease_number=lease.number,
+                )
+            )
+            if seen is not None:
+                _remember(connection, lease.episode_id, *seen)
+
+    def forget(self, lease: Lease, stage: str) -> None:
+        """Have a stage done again, because what it made turned out damaged.
+
+        Raises:
+            LeaseLost: another worker took over; nothing is written.
+        """
+        with self._engine.begin() as connection:
+            leases.require(connection, lease, lease_number=lease.number)
+            connection.execute(delete(stages).where(stages.c.episode_id == lease.episode_id, stages.c.name == stage))
+
+    def known_entries(self, podcast_id: str) -> tuple[frozenset[str], dict[str, Validators]]:
+        """What earlier episodes looked at: the keys of entries, and the validators of each source."""
+        with read(self._engine) as connection:
+            keys = connection.scalars(select(seen_entries.c.key).where(seen_entries.c.podcast_id == podcast_id)).all()
+            rows = connection.execute(
+                select(source_validators).where(source_validators.c.podcast_id == podcast_id)
+            ).mappings()
+            validators = {
+                row["source"]: Validators(etag=row["etag"], last_modified=row["last_modified"]) for row in rows
+            }
+        return frozenset(keys), validators
+
+
+def _remember(
+    connection: Connection, episode_id: str, podcast_id: str, keys: tuple[str, ...], validators: dict[str, Validators]
+) -> None:
+    # The podcast has one unfinished episode at a time and its row is locked, so nobody inserts beside us.
+    known = set(connection.scalars(select(seen_entries.c.key).where(seen_entries.c.podcast_id == podcast_id)))
+    fresh = [key for key in dict.fromkeys(keys) if key not in known]
+    if fresh:
+        connection.execute(
+            insert(seen_entries), [{"podcast_id": podcast_id, "key": key, "episode_id": episode_id} for key in fresh]
+        )
+    for source, validator in validators.items():
+        where = (source_validators.c.podcast_id == podcast_id, source_validators.c.source == source)
+        connection.execute(delete(source_validators).where(*where))
+        connection.execute(
+            insert(source_validators).values(
+                podcast_id=podcast_id, source=source, etag=validator.etag, last_modified=validator.last_modified
+            )
+        )

@@ -1,0 +1,185 @@
+"""Episodes: read, released to the site, and ended. Writes are fenced by the lease."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Engine, delete, select, update
+
+from podcasting.database import leases
+from podcasting.database.connection import read
+from podcasting.database.leases import Lease
+from podcasting.database.rows import episode_from
+from podcasting.database.schema import episodes, podcasts, seen_entries, source_validators
+from podcasting.errors import Permanent, UnknownEpisode
+from podcasting.models import Episode, EpisodeStatus, PodcastState
+
+
+class Episodes:
+    """The episodes; ``now`` is passed in."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def get(self, episode_id: str) -> Episode:
+        """The episode of that id.
+
+        Raises:
+            UnknownEpisode: there is none.
+        """
+        with read(self._engine) as connection:
+            row = connection.execute(select(episodes).where(episodes.c.id == episode_id)).mappings().one_or_none()
+        if row is None:
+            raise UnknownEpisode(episode_id)
+        return episode_from(row)
+
+    def newest(
+        self, *, podcast_id: str | None = None, status: EpisodeStatus | None = None, limit: int = 100
+    ) -> list[Episode]:
+        """Episodes, newest slot first; of one podcast or in one status if asked."""
+        wanted: list[ColumnElement[bool]] = []
+        if podcast_id is not None:
+            wanted.append(episodes.c.podcast_id == podcast_id)
+        if status is not None:
+            wanted.append(episodes.c.status == status)
+        statement = select(episodes).where(*wanted).order_by(episodes.c.slot.desc(), episodes.c.id).limit(limit)
+        with read(self._engine) as connection:
+            return [episode_from(row) for row in connection.execute(statement).mappings()]
+
+    def released(self, podcast_id: str) -> list[Episode]:
+        """The episodes whose files are on the site: what the feed lists."""
+        statement = (
+            select(episodes)
+            .where(
+                episodes.c.podcast_id == podcast_id,
+                episodes.c.released_at.is_not(None),
+                episodes.c.status != EpisodeStatus.FAILED,
+            )
+            .order_by(episodes.c.released_at.desc(), episodes.c.id)
+        )
+        with read(self._engine) as connection:
+            return [episode_from(row) for row in connection.execute(statement).mappings()]
+
+    def release(self, lease: Lease, now: datetime) -> None:
+        """Let the feed list the episode: its files are on the site. The podcast's version goes up.
+
+        Doing it again keeps the first date.
+
+        Raises:
+            LeaseLost: another worker took over; nothing is written.
+        """
+        with self._engine.begin() as connection:
+            leases.require(connection, lease, updated_at=now)
+            row = connection.execute(select(episodes).where(episodes.c.id == lease.episode_id)).mappings().one()
+            if row["released_at"] is None:
+                connection.execute(update(episodes).where(leases.held(lease)).values(released_at=now))
+            connection.execute(
+                update(podcasts).where(podcasts.c.id == row["podcast_id"]).values(version=podcasts.c.version + 1)
+            )
+
+    def publish(self, lease: Lease, now: datetime) -> None:
+        """End as published: the audio was verified and the feed lists it.
+
+        Raises:
+            LeaseLost: another worker took over; nothing is written.
+        """
+        with self._engine.begin() as connection:
+            episode = _end(connection, lease, EpisodeStatus.PUBLISHED, now)
+            connection.execute(
+                update(podcasts)
+                .where(
+                    podcasts.c.id == episode.podcast_id,
+                    podcasts.c.latest_episode_at.is_(None) | (podcasts.c.latest_episode_at < episode.slot),
+                )
+                .values(latest_episode_at=episode.slot)
+            )
+
+    def skip(self, lease: Lease, reason: str, now: datetime) -> None:
+        """End as skipped: the slot has nothing new to say.
+
+        Raises:
+            LeaseLost: another worker took over; nothing is written.
+        """
+        with self._engine.begin() as connection:
+            _end(connection, lease, EpisodeStatus.SKIPPED, now, failure_stage="collect", failure_reason=reason)
+
+    def fail(self, lease: Lease, stage: str, reason: str, now: datetime) -> None:
+        """End as failed, with the stage and the reason.
+
+        What it had looked at counts as new again, so that the next episode tells it.
+
+        Raises:
+            LeaseLost: another worker took over; nothing is written.
+        """
+        with self._engine.begin() as connection:
+            episode = _end(connection, lease, EpisodeStatus.FAILED, now, failure_stage=stage, failure_reason=reason)
+            connection.execute(delete(seen_entries).where(seen_entries.c.episode_id == episode.id))
+            connection.execute(delete(source_validators).where(source_validators.c.podcast_id == episode.podcast_id))
+
+    def retry(self, episode_id: str, status: EpisodeStatus, now: datetime) -> Episode:
+        """Set a failed or skipped episode going again from ``status``; discovery may claim it at once.
+
+        Raises:
+            UnknownEpisode: there is none of that id.
+            Permanent: it has neither failed nor been skipped.
+        """
+        statement = (
+            update(episodes)
+            .where(
+                episodes.c.id == episode_id,
+                episodes.c.status.in_([EpisodeStatus.FAILED, EpisodeStatus.SKIPPED]),
+            )
+            .values(
+                status=status,
+                attempts=0,
+                failure_stage=None,
+                failure_reason=None,
+                claimable_at=now,
+                claim_count=0,
+                updated_at=now,
+            )
+            .returning(episodes)
+        )
+        with self._engine.begin() as connection:
+            row = connection.execute(statement).mappings().one_or_none()
+        if row is None:
+            episode = self.get(episode_id)
+            raise Permanent(
+                f"episode {episode_id} is {episode.status}; only a failed or skipped one can be set going again"
+            )
+        return episode_from(row)
+
+
+def _end(
+    connection: Connection,
+    lease: Lease,
+    status: EpisodeStatus,
+    now: datetime,
+    *,
+    failure_stage: str | None = None,
+    failure_reason: str | None = None,
+) -> Episode:
+    leases.require(
+        connection,
+        lease,
+        status=status,
+        failure_stage=failure_stage,
+        failure_reason=failure_reason,
+        claimable_at=None,
+        claim_count=0,
+        lease_expires_at=None,
+        lease_holder=None,
+        updated_at=now,
+    )
+    row = connection.execute(select(episodes).where(episodes.c.id == lease.episode_id)).mappings().one()
+    # A slot that came while this episode was under way need not wait for its claim to expire.
+    connection.execute(
+        update(podcasts)
+        .where(
+            podcasts.c.id == row["podcast_id"],
+            podcasts.c.state == PodcastState.ACTIVE,
+            podcasts.c.next_episode_at <= now,
+        )
+        .values(claimable_at=podcasts.c.next_episode_at, claim_count=0)
+    )
+    return episode_from(row)

@@ -1,0 +1,105 @@
+"""Leases with fencing: one worker works on an episode at a time, and a frozen one that wakes writes nothing.
+
+Each lease has a number, one higher than the last. Every write of the work names it, and is refused
+when a newer lease exists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, update
+
+from podcasting.database.rows import episode_from
+from podcasting.database.schema import episodes
+from podcasting.errors import LeaseHeld, LeaseLost, UnknownEpisode
+from podcasting.models import ENDED, Episode
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to work on an episode while it is renewed; ``number`` fences its writes."""
+
+    episode_id: str
+    number: int
+
+
+def held(lease: Lease) -> ColumnElement[bool]:
+    """The condition under which a write on ``episodes`` is still this lease's to make."""
+    return and_(episodes.c.id == lease.episode_id, episodes.c.lease_number == lease.number)
+
+
+def require(connection: Connection, lease: Lease, **values: object) -> None:
+    """Write ``values`` to the leased episode inside the caller's transaction.
+
+    The row stays locked until that transaction ends, so what is written beside it is fenced too.
+
+    Raises:
+        LeaseLost: a newer lease exists; nothing is written.
+    """
+    if connection.execute(update(episodes).where(held(lease)).values(**values)).rowcount != 1:
+        raise LeaseLost(lease.episode_id, lease.number)
+
+
+class Leases:
+    """Takes, renews and gives back leases; ``now`` is passed in, lengths are seconds."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def take(
+        self, episode_id: str, *, holder: str, now: datetime, seconds: float, stuck_after: float
+    ) -> tuple[Lease, Episode] | None:
+        """Begin work: a start counts as an attempt. None when the episode has ended and needs no work.
+
+        ``holder`` names the worker for people; ``stuck_after`` seconds later the checker may send the
+        episode to another, unless it moved on.
+
+        Raises:
+            LeaseHeld: another worker holds it.
+            UnknownEpisode: there is no such episode.
+        """
+        expires_at = now + timedelta(seconds=seconds)
+        statement = (
+            update(episodes)
+            .where(
+                episodes.c.id == episode_id,
+                episodes.c.status.not_in(ENDED),
+                or_(episodes.c.lease_expires_at.is_(None), episodes.c.lease_expires_at <= now),
+            )
+            .values(
+                lease_number=episodes.c.lease_number + 1,
+                lease_holder=holder,
+                lease_expires_at=expires_at,
+                attempts=episodes.c.attempts + 1,
+                claimable_at=now + timedelta(seconds=stuck_after),
+                claim_count=0,
+                updated_at=now,
+            )
+            .returning(episodes)
+        )
+        with self._engine.begin() as connection:
+            row = connection.execute(statement).mappings().one_or_none()
+            if row is not None:
+                return Lease(episode_id, row["lease_number"]), episode_from(row)
+            current = connection.execute(select(episodes).where(episodes.c.id == episode_id)).mappings().one_or_none()
+        if current is None:
+            raise UnknownEpisode(episode_id)
+        if current["status"] in ENDED:
+            return None
+        raise LeaseHeld(episode_id, (current["lease_expires_at"] - now).total_seconds())
+
+    def renew(self, lease: Lease, now: datetime, *, seconds: float) -> None:
+        """Keep a lease for another ``seconds``.
+
+        Raises:
+            LeaseLost: a newer lease exists.
+        """
+        with self._engine.begin() as connection:
+            require(connection, lease, lease_expires_at=now + timedelta(seconds=seconds))
+
+    def release(self, lease: Lease) -> None:
+        """Give a lease back, so that the next attempt need not wait for its end. A lost one stays lost."""
+        with self._engine.begin() as connection:
+            connection.execute(update(episodes).where(held(lease)).values(lease_expires_at=None, lease_holder=None))

@@ -1,0 +1,162 @@
+"""Podcasts: added, listed, paused, and their slots opened."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Engine, case, func, insert, literal, select, update
+from sqlalchemy.exc import IntegrityError
+
+from podcasting import due
+from podcasting.database.connection import read
+from podcasting.database.rows import episode_from, podcast_from
+from podcasting.database.schema import Utc, episodes, podcasts
+from podcasting.errors import InvalidPodcast, UnknownPodcast
+from podcasting.models import ENDED, Episode, EpisodeStatus, Podcast, PodcastState
+
+
+class Podcasts:
+    """The shows; ``now`` is passed in."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, podcast: Podcast, now: datetime) -> None:
+        """Add a podcast; discovery finds it when its first slot comes.
+
+        Raises:
+            InvalidPodcast: its id is taken.
+        """
+        values = podcast.model_dump() | {"created_at": now, "claimable_at": podcast.next_episode_at}
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(insert(podcasts).values(**values))
+        except IntegrityError:
+            raise InvalidPodcast(
+                f"there is a podcast with the id {podcast.id!r} already; give another title or --id"
+            ) from None
+
+    def get(self, podcast_id: str) -> Podcast:
+        """The podcast of that id.
+
+        Raises:
+            UnknownPodcast: there is none.
+        """
+        with read(self._engine) as connection:
+            row = connection.execute(select(podcasts).where(podcasts.c.id == podcast_id)).mappings().one_or_none()
+        if row is None:
+            raise UnknownPodcast(podcast_id)
+        return podcast_from(row)
+
+    def all(self) -> list[Podcast]:
+        """Every podcast, by id."""
+        with read(self._engine) as connection:
+            return [
+                podcast_from(row) for row in connection.execute(select(podcasts).order_by(podcasts.c.id)).mappings()
+            ]
+
+    def set_state(self, podcast_id: str, state: PodcastState) -> Podcast:
+        """Pause a podcast (discovery no longer looks at it) or make it active again.
+
+        Raises:
+            UnknownPodcast: there is none of that id.
+        """
+        claimable = podcasts.c.next_episode_at if state is PodcastState.ACTIVE else None
+        statement = (
+            update(podcasts)
+            .where(podcasts.c.id == podcast_id)
+            .values(state=state, claimable_at=claimable, claim_count=0)
+            .returning(podcasts)
+        )
+        with self._engine.begin() as connection:
+            row = connection.execute(statement).mappings().one_or_none()
+        if row is None:
+            raise UnknownPodcast(podcast_id)
+        return podcast_from(row)
+
+    def make_due(self, podcast_id: str, now: datetime) -> None:
+        """Have an active podcast's next episode made now; the slots after it stay where they were.
+
+        Raises:
+            UnknownPodcast: there is none of that id.
+            InvalidPodcast: it is paused.
+        """
+        earliest = case((podcasts.c.next_episode_at > now, literal(now, Utc)), else_=podcasts.c.next_episode_at)
+        statement = (
+            update(podcasts)
+            .where(podcasts.c.id == podcast_id, podcasts.c.state == PodcastState.ACTIVE)
+            .values(next_episode_at=earliest, claimable_at=earliest, claim_count=0)
+        )
+        with self._engine.begin() as connection:
+            changed = connection.execute(statement).rowcount
+        if not changed:
+            self.get(podcast_id)
+            raise InvalidPodcast(f"podcast {podcast_id!r} is paused; `airdate podcasts resume {podcast_id}` wakes it")
+
+    def open_slot(self, podcast_id: str, now: datetime, *, stuck_after: float) -> Episode | None:
+        """The episode to work on for a podcast that is due: the one under way, or a new one; else None.
+
+        A second message for the same slot finds the episode of the first. Slots missed meanwhile are
+        passed over: one episode tells all that is new.
+
+        Raises:
+            UnknownPodcast: there is none of that id.
+        """
+        with self._engine.begin() as connection:
+            row = (
+                connection.execute(select(podcasts).where(podcasts.c.id == podcast_id).with_for_update())
+                .mappings()
+                .one_or_none()
+            )
+            if row is None:
+                raise UnknownPodcast(podcast_id)
+            podcast = podcast_from(row)
+            under_way = _episode_under_way(connection, podcast_id)
+            if under_way is not None:
+                return under_way
+            if podcast.state is PodcastState.PAUSED or podcast.next_episode_at > now:
+                return None
+            return _open(connection, podcast, now, stuck_after)
+
+
+def _episode_under_way(connection: Connection, podcast_id: str) -> Episode | None:
+    statement = (
+        select(episodes)
+        .where(episodes.c.podcast_id == podcast_id, episodes.c.status.not_in(ENDED))
+        .order_by(episodes.c.slot)
+        .limit(1)
+    )
+    row = connection.execute(statement).mappings().one_or_none()
+    return None if row is None else episode_from(row)
+
+
+def _open(connection: Connection, podcast: Podcast, now: datetime, stuck_after: float) -> Episode:
+    slot = podcast.next_episode_at
+    number = connection.scalar(
+        select(func.coalesce(func.max(episodes.c.number), 0) + 1).where(
+            episodes.c.podcast_id == podcast.id, episodes.c.status != EpisodeStatus.SKIPPED
+        )
+    )
+    values = {
+        "id": episode_id(podcast.id, slot),
+        "podcast_id": podcast.id,
+        "slot": slot,
+        "number": number,
+        "status": EpisodeStatus.PENDING,
+        "created_at": now,
+        "updated_at": now,
+        "claimable_at": now + timedelta(seconds=stuck_after),
+    }
+    row = connection.execute(insert(episodes).values(**values).returning(episodes)).mappings().one()
+    following = due.slot_after(podcast, now)
+    connection.execute(
+        update(podcasts)
+        .where(podcasts.c.id == podcast.id)
+        .values(next_episode_at=following, claimable_at=following, claim_count=0)
+    )
+    return episode_from(row)
+
+
+def episode_id(podcast_id: str, slot: datetime) -> str:
+    """The id of a podcast's episode for a slot; the same slot always gives the same id."""
+    return f"{podcast_id}-{slot:%Y%m%dt%H%M%S}"

@@ -1,0 +1,78 @@
+"""The errors whose class decides what happens next: try again, wait as told, or give up.
+
+A message tells what went wrong, where, and what to do about it, in one line: an operator reads it
+in a dead letter, a person in a terminal.
+"""
+
+from __future__ import annotations
+
+
+class AirdateError(Exception):
+    """Anything Airdate raises on purpose."""
+
+
+class Retryable(AirdateError):
+    """It may pass: the task is tried again, later.
+
+    ``after`` is the shortest wait in seconds that the other side asked for, or None.
+    """
+
+    def __init__(self, message: str, *, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Throttled(Retryable):
+    """A provider asked us to slow down (HTTP 429, 503 with Retry-After)."""
+
+
+class Permanent(AirdateError):
+    """Trying again cannot help: the episode fails with this reason."""
+
+
+class NothingNew(AirdateError):
+    """The slot has nothing new to say: the episode is skipped. An outcome, not a fault."""
+
+
+class UnknownPodcast(Permanent):
+    """No podcast has this id."""
+
+    def __init__(self, podcast_id: str) -> None:
+        super().__init__(f"no podcast has the id {podcast_id!r}; `airdate podcasts list` shows those there are")
+        self.podcast_id = podcast_id
+
+
+class UnknownEpisode(Permanent):
+    """No episode has this id."""
+
+    def __init__(self, episode_id: str) -> None:
+        super().__init__(f"no episode has the id {episode_id!r}; `airdate episodes list` shows those there are")
+        self.episode_id = episode_id
+
+
+class InvalidPodcast(Permanent):
+    """A podcast's settings cannot be used."""
+
+
+class LeaseHeld(AirdateError):
+    """Another worker is at work on this episode; its lease ends in ``seconds`` unless renewed."""
+
+    def __init__(self, episode_id: str, seconds: float) -> None:
+        super().__init__(
+            f"episode {episode_id} is being worked on elsewhere; its lease ends in {seconds:.0f} s unless renewed"
+        )
+        self.seconds = seconds
+
+
+class LeaseLost(AirdateError):
+    """This worker's lease ran out and another took over: whatever it still holds must not be written."""
+
+    def __init__(self, episode_id: str, number: int) -> None:
+        super().__init__(f"episode {episode_id} is no longer ours: lease {number} was superseded or ended")
+
+
+class Waits(AirdateError):
+    """The work waits in the database for longer than a message can be delayed; discovery finds it then."""
+
+    def __init__(self, episode_id: str, seconds: float) -> None:
+        super().__init__(f"episode {episode_id} waits {seconds:.0f} s, as the other side asked")

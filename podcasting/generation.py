@@ -1,0 +1,107 @@
+"""Generation: which stages make an episode's audio, in what order. Resumes at the first that is not done."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from podcasting.fingerprint import fingerprint
+from podcasting.models import EpisodeStatus
+from podcasting.providers.writers import Brief, Script
+from podcasting.stages.collect import Collected, CollectInput, Known, collect
+from podcasting.stages.cover import draw_cover
+from podcasting.stages.master import Mastered, MasterInput, master
+from podcasting.stages.script import ScriptInput, script
+from podcasting.stages.speech import Speech, SpeechInput, speak
+from podcasting.work import Work
+
+EMBEDDED_COVER_PIXELS = 1000
+"""The side of the cover inside the MP3: large enough for a player, small beside the sound."""
+
+
+def generate(work: Work) -> None:
+    """Collect → script → speech → master. Afterwards the episode is ``completed``.
+
+    Raises:
+        NothingNew: the slot has nothing new to say.
+        LeaseLost: another worker took over.
+        AirdateError: whose class says what to do; ``work.stage`` says where.
+    """
+    studio, podcast, episode = work.studio, work.podcast, work.episode
+
+    # What was collected for a slot stays: its key is the slot, not the sources, which move on.
+    collected = work.run(
+        "collect",
+        fingerprint("collect", episode.id),
+        lambda: collect(
+            CollectInput(sources=podcast.sources, limit=studio.limits.max_stories),
+            _known(work),
+            studio.sources,
+            work.progress,
+        ),
+        Collected,
+        status=EpisodeStatus.CONTENT_COLLECTED,
+        seen=lambda output: (output.seen, output.validators),
+    )
+
+    brief = ScriptInput(
+        brief=Brief(
+            podcast_title=podcast.title,
+            hosts=podcast.hosts,
+            language=podcast.language,
+            episode_number=episode.number,
+            slot=episode.slot,
+            stories=collected.stories,
+        )
+    )
+    written = work.run(
+        "script",
+        fingerprint("script", studio.writer.name, brief),
+        lambda: script(brief, studio.writer),
+        Script,
+        status=EpisodeStatus.SCRIPT_READY,
+        title=lambda output: output.title,
+    )
+
+    turns = SpeechInput(turns=written.turns, language=podcast.language)
+    spoken = work.run(
+        "speech",
+        fingerprint("speech", studio.voice.name, turns),
+        lambda: speak(turns, studio.voice, studio.workspace, work.progress),
+        Speech,
+    )
+
+    mix = MasterInput(
+        speech=spoken,
+        script=written,
+        podcast_title=podcast.title,
+        author=podcast.author,
+        language=podcast.language,
+        episode_number=episode.number,
+        slot=episode.slot,
+    )
+    work.run(
+        "master",
+        fingerprint("master", mix),
+        lambda: master(
+            mix,
+            studio.workspace,
+            draw_cover(podcast.title, podcast.author, side=EMBEDDED_COVER_PIXELS),
+            work.progress,
+        ),
+        Mastered,
+        status=EpisodeStatus.COMPLETED,
+    )
+
+
+def _known(work: Work) -> Known:
+    entries, validators = work.studio.database.checkpoints.known_entries(work.podcast.id)
+    return Known(entries=entries, validators=validators)
+
+
+def status_reached(stages_done: Collection[str]) -> EpisodeStatus:
+    """The status from which an episode with these stages done goes on."""
+    if "master" in stages_done:
+        return EpisodeStatus.COMPLETED
+    if "script" in stages_done:
+        return EpisodeStatus.SCRIPT_READY
+    return EpisodeStatus.CONTENT_COLLECTED if "collect" in stages_done else EpisodeStatus.PENDING

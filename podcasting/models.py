@@ -1,0 +1,97 @@
+"""Podcasts and episodes, and the states an episode goes through."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,99}$"
+"""Ids name folders, URLs and SQS message groups, so they keep to what all three allow."""
+
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+"""An aware moment, normalised to UTC."""
+
+
+class PodcastState(StrEnum):
+    """Whether discovery looks at a podcast."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+class EpisodeStatus(StrEnum):
+    """How far an episode has come.
+
+    ``pending → content_collected → script_ready → completed → published``; from anywhere
+    ``→ failed``, and ``→ skipped`` when its slot has nothing new to say.
+    """
+
+    PENDING = "pending"
+    CONTENT_COLLECTED = "content_collected"
+    SCRIPT_READY = "script_ready"
+    COMPLETED = "completed"
+    """Its audio exists and is mastered."""
+    PUBLISHED = "published"
+    """Its audio was verified, and the feed lists it."""
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+IN_GENERATION = (EpisodeStatus.PENDING, EpisodeStatus.CONTENT_COLLECTED, EpisodeStatus.SCRIPT_READY)
+ENDED = (EpisodeStatus.PUBLISHED, EpisodeStatus.FAILED, EpisodeStatus.SKIPPED)
+
+
+class Frozen(BaseModel):
+    """A value: compared by content, never changed in place, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Podcast(Frozen):
+    """A show, and when its next episode is due."""
+
+    id: str = Field(pattern=ID_PATTERN, max_length=80)
+    title: str = Field(min_length=1, max_length=200)
+    description: str = ""
+    author: str = "Airdate"
+    language: str = Field(default="en", description="BCP 47, for example en or en-GB.")
+    sources: tuple[str, ...] = Field(min_length=1, description="Feeds: URLs, or paths of files.")
+    hosts: tuple[str, str] = ("Ada", "Ben")
+    frequency_days: float = Field(gt=0, le=366)
+    state: PodcastState = PodcastState.ACTIVE
+    first_slot: UtcDatetime
+    """Where the grid of slots begins; later slots are whole periods after it."""
+    next_episode_at: UtcDatetime
+    latest_episode_at: UtcDatetime | None = None
+    """The slot of the newest published episode."""
+    version: int = 0
+    """Counts each change of what the podcast publishes; its feed and page carry it."""
+
+
+class Failure(Frozen):
+    """Why an episode ended without being published."""
+
+    stage: str
+    reason: str
+
+
+class Episode(Frozen):
+    """One slot of a podcast, and what became of it."""
+
+    id: str = Field(pattern=ID_PATTERN)
+    podcast_id: str = Field(pattern=ID_PATTERN)
+    slot: UtcDatetime
+    number: int = Field(ge=1, description="Counts a podcast's episodes from 1.")
+    status: EpisodeStatus = EpisodeStatus.PENDING
+    title: str | None = None
+    attempts: int = 0
+    """Starts of work since the episode last got a step further."""
+    failure: Failure | None = None
+    released_at: UtcDatetime | None = None
+    """When its files were put on the site; what the feed calls its date."""
+    lease_number: int = 0
+    created_at: UtcDatetime
+    updated_at: UtcDatetime

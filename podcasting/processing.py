@@ -1,0 +1,80 @@
+"""Processing: which stages check and publish an episode, in what order. Resumes at the first that is not done."""
+
+from __future__ import annotations
+
+from podcasting import syndication
+from podcasting.fingerprint import fingerprint
+from podcasting.models import Frozen
+from podcasting.providers.writers import Script
+from podcasting.stages.check import AudioDamaged, Checked, CheckInput, check
+from podcasting.stages.cover import Cover, CoverInput, cover
+from podcasting.stages.master import Mastered
+from podcasting.stages.publish import PublishedFiles, PublishInput, publish
+from podcasting.stages.transcript import TranscriptInput, Transcripts, transcript
+from podcasting.work import Work
+
+
+class Listed(Frozen):
+    """The version of the podcast whose feed lists the episode."""
+
+    version: int
+
+
+def process(work: Work) -> None:
+    """Check → transcript → cover → publish → feed. Afterwards the episode is ``published``.
+
+    Raises:
+        LeaseLost: another worker took over.
+        AirdateError: whose class says what to do; ``work.stage`` says where.
+    """
+    studio, podcast, episode = work.studio, work.podcast, work.episode
+    written = work.output_of("script", Script)
+    mastered = work.output_of("master", Mastered)
+
+    claimed = CheckInput(key=mastered.key, seconds=mastered.seconds, size_bytes=mastered.size_bytes)
+    try:
+        work.run(
+            "check",
+            fingerprint("check", claimed),
+            lambda: check(claimed, studio.workspace, work.progress),
+            Checked,
+        )
+    except AudioDamaged:
+        # So that a retry makes the audio again instead of finding the damaged one.
+        studio.database.checkpoints.forget(work.lease, "master")
+        raise
+
+    cues = TranscriptInput(cues=mastered.cues, language=podcast.language)
+    transcripts = work.run(
+        "transcript", fingerprint("transcript", cues), lambda: transcript(cues, studio.workspace), Transcripts
+    )
+
+    design = CoverInput(podcast_title=podcast.title, author=podcast.author)
+    drawn = work.run("cover", fingerprint("cover", design), lambda: cover(design, studio.workspace), Cover)
+
+    files = PublishInput(
+        podcast_id=podcast.id,
+        episode_id=episode.id,
+        audio=mastered.key,
+        vtt=transcripts.vtt,
+        srt=transcripts.srt,
+        json_transcript=transcripts.json_key,
+        cover=drawn.key,
+        chapters=mastered.chapters,
+    )
+
+    def put_and_release() -> PublishedFiles:
+        work.progress(f"putting the files of {written.title!r} on the site")
+        return publish(files, studio.workspace, studio.site)
+
+    work.run("publish", fingerprint("publish", files), put_and_release, PublishedFiles)
+    studio.database.episodes.release(work.lease, studio.now())
+
+    # The feed is made from the database alone, so it is made anew each time this line is reached.
+    work.run(
+        "feed",
+        fingerprint("feed", work.lease.number),
+        lambda: Listed(version=syndication.refresh(studio, podcast.id)),
+        Listed,
+    )
+    studio.database.episodes.publish(work.lease, studio.now())

@@ -1,0 +1,33 @@
+"""The voice port: text in, sound out."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+"""Mono sound, −1 to 1."""
+
+
+class Voice(Protocol):
+    """An engine that reads one turn of a dialogue aloud. Used by one thread at a time."""
+
+    name: str
+    """Engine and version; part of each clip's key, so another engine never reuses its clips."""
+    sample_rate: int
+    """Samples a second of what :meth:`speak` returns."""
+
+    def speaks(self, language: str) -> bool:
+        """Whether the engine reads this BCP 47 language aloud."""
+        ...
+
+    def speak(self, text: str, host: int) -> Samples:
+        """``text`` spoken by the host of that number (0 or 1), the same each time it is asked.
+
+        Raises:
+            Permanent: the text cannot be spoken (another script, no letters); names the text.
+            Retryable: the engine failed for a reason that may pass.
+        """
+        ...

@@ -1,0 +1,128 @@
+"""Publish: copy an episode's files from the workspace to where listeners fetch them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from podcasting.errors import Permanent
+from podcasting.models import Frozen
+from podcasting.providers.storage import Storage
+from podcasting.stages.master import Chapter
+
+AUDIO_TYPE = "audio/mpeg"
+VTT_TYPE = "text/vtt"
+SRT_TYPE = "application/x-subrip"
+JSON_TYPE = "application/json"
+CHAPTERS_TYPE = "application/json+chapters"
+COVER_TYPE = "image/jpeg"
+FEED_TYPE = "application/rss+xml"
+PAGE_TYPE = "text/html"
+"""Media types, as the Podcasting 2.0 namespace names those of transcripts and chapters."""
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+class PublishInput(Frozen):
+    """What a finished episode consists of; all but ``chapters`` and the ids are workspace keys."""
+
+    podcast_id: str
+    episode_id: str
+    audio: str
+    vtt: str
+    srt: str
+    json_transcript: str
+    cover: str
+    chapters: tuple[Chapter, ...]
+
+
+class PublishedFiles(Frozen):
+    """Where an episode's files are on the site: its keys, which are also the paths of their URLs."""
+
+    audio: str
+    audio_bytes: int
+    vtt: str
+    srt: str
+    json_transcript: str
+    chapters: str
+    cover: str
+
+
+def publish(given: PublishInput, workspace: Storage, site: Storage) -> PublishedFiles:
+    """Put ``given``'s files on the site. Doing it again puts the same bytes under the same keys.
+
+    Raises:
+        Permanent: the workspace no longer holds one of the files.
+        Retryable, Throttled: a store failed.
+    """
+    folder = f"{given.podcast_id}/{given.episode_id}"
+    files = PublishedFiles(
+        audio=f"{folder}/audio.mp3",
+        audio_bytes=_size(workspace, given.audio),
+        vtt=f"{folder}/transcript.vtt",
+        srt=f"{folder}/transcript.srt",
+        json_transcript=f"{folder}/transcript.json",
+        chapters=f"{folder}/chapters.json",
+        cover=f"{given.podcast_id}/cover.jpg",
+    )
+    copies = [
+        (given.audio, files.audio, AUDIO_TYPE, DAY),
+        (given.vtt, files.vtt, f"{VTT_TYPE}; charset=utf-8", HOUR),
+        (given.srt, files.srt, f"{SRT_TYPE}; charset=utf-8", HOUR),
+        (given.json_transcript, files.json_transcript, JSON_TYPE, HOUR),
+        (given.cover, files.cover, COVER_TYPE, HOUR),
+    ]
+    for source, target, content_type, cache_seconds in copies:
+        site.put(target, _content(workspace, source), content_type=content_type, cache_seconds=cache_seconds)
+    site.put(files.chapters, chapters_json(given.chapters), content_type=CHAPTERS_TYPE, cache_seconds=HOUR)
+    return files
+
+
+def chapters_json(chapters: Sequence[Chapter]) -> bytes:
+    """``chapters`` in the Podcasting 2.0 JSON Chapters Format, version 1.2.0; times in seconds."""
+    entries = []
+    for chapter in sorted(chapters, key=lambda chapter: chapter.start):
+        entry: dict[str, float | str] = {
+            "startTime": round(chapter.start, 3),
+            "endTime": round(chapter.end, 3),
+            "title": chapter.title,
+        }
+        if url := web_url(chapter.url):
+            entry["url"] = url
+        entries.append(entry)
+    text = json.dumps({"version": "1.2.0", "chapters": entries}, ensure_ascii=True, indent=1)
+    return f"{text}\n".encode("ascii")
+
+
+def web_url(url: str | None) -> str | None:
+    """``url`` when it is an http or https address that may stand in a link, else None.
+
+    Sources are strangers: what their feeds call a link may be ``javascript:``, ``data:`` or ``file:``.
+    """
+    if url is None or any(character.isspace() or not character.isprintable() for character in url):
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return url if parts.scheme in {"http", "https"} and parts.hostname else None
+
+
+def _content(workspace: Storage, key: str) -> bytes:
+    try:
+        return workspace.get(key)
+    except KeyError:
+        raise _gone(key) from None
+
+
+def _size(workspace: Storage, key: str) -> int:
+    size = workspace.size(key)
+    if size is None:
+        raise _gone(key)
+    return size
+
+
+def _gone(key: str) -> Permanent:
+    return Permanent(f"publish: the workspace no longer holds {key}; `airdate episodes retry` makes the episode again")

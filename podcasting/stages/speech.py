@@ -1,0 +1,108 @@
+"""Speech: every turn of the script read aloud, one clip each.
+
+A clip is stored the moment it is made, under a key that holds the hash of what made it. A worker
+that dies has lost the clip in hand and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from podcasting.errors import Permanent
+from podcasting.fingerprint import fingerprint
+from podcasting.models import Frozen
+from podcasting.providers.storage import Storage
+from podcasting.providers.voices import Samples, Voice
+from podcasting.providers.writers import Turn
+from podcasting.sound import QUIET_DBFS, SoundError, amplitude, read_wav, write_wav
+
+SHORTEST_SECONDS_PER_CHARACTER = 0.025
+"""Forty letters a second: quicker than an auctioneer, so part of the text was not spoken."""
+
+
+class SpeechInput(Frozen):
+    """What is to be spoken."""
+
+    turns: tuple[Turn, ...]
+    language: str
+    """BCP 47."""
+
+
+class Clip(Frozen):
+    """One turn, spoken and stored."""
+
+    key: str
+    seconds: float
+
+
+class Speech(Frozen):
+    """All turns, spoken."""
+
+    sample_rate: int
+    """Samples a second of every clip."""
+    clips: tuple[Clip, ...]
+    """One for each turn, in order."""
+
+
+def speak(given: SpeechInput, voice: Voice, workspace: Storage, progress: Callable[[str], None]) -> Speech:
+    """Have ``voice`` read every turn; clips that ``workspace`` already holds are used again.
+
+    ``progress`` is told of each clip before it is made, and ends the stage at once by raising.
+
+    Raises:
+        Permanent: the voice speaks no such language, or what it made of a turn is no speech; names
+            the turn and its text.
+        Retryable: the voice or the storage failed for a reason that may pass.
+    """
+    if not voice.speaks(given.language):
+        raise Permanent(
+            f"{voice.name} speaks no {given.language!r}; give the podcast another language or Airdate another voice"
+        )
+    clips = []
+    for number, turn in enumerate(given.turns, start=1):
+        place = f"{number} of {len(given.turns)}"
+        progress(f"clip {place}")
+        key = f"clips/{fingerprint('clip', voice.name, turn.host, turn.text)}.wav"
+        seconds = _stored_seconds(workspace, key, voice.sample_rate)
+        if seconds is None:
+            samples = _spoken(voice, turn, place)
+            workspace.put(key, write_wav(samples, voice.sample_rate), content_type="audio/wav")
+            seconds = len(samples) / voice.sample_rate
+        clips.append(Clip(key=key, seconds=seconds))
+    return Speech(sample_rate=voice.sample_rate, clips=tuple(clips))
+
+
+def _stored_seconds(workspace: Storage, key: str, sample_rate: int) -> float | None:
+    """The length of the clip at ``key``, or None when it has to be made."""
+    try:
+        samples, rate = read_wav(workspace.get(key))
+    except (KeyError, SoundError):
+        return None
+    return len(samples) / rate if rate == sample_rate else None
+
+
+def _spoken(voice: Voice, turn: Turn, place: str) -> Samples:
+    try:
+        samples = voice.speak(turn.text, turn.host)
+    except Permanent as error:
+        raise Permanent(f"turn {place} cannot be spoken: {error}") from error
+    fault = _fault(samples, voice.sample_rate, turn.text)
+    if fault:
+        raise Permanent(f"turn {place} cannot be spoken: {voice.name} made {fault} of {turn.text!r}; change the script")
+    return samples
+
+
+def _fault(samples: Samples, rate: int, text: str) -> str | None:
+    """What is wrong with ``samples`` as a reading of ``text``, or None."""
+    if not len(samples):
+        return "no sound"
+    if not np.isfinite(samples).all():
+        return "numbers that are no sound"
+    if np.abs(samples).max() < amplitude(QUIET_DBFS):
+        return "silence"
+    least = SHORTEST_SECONDS_PER_CHARACTER * sum(character.isalnum() for character in text)
+    if len(samples) / rate < least:
+        return f"only {len(samples) / rate:.2f} s (at least {least:.2f} s were expected)"
+    return None

@@ -1,0 +1,144 @@
+"""Work under a lease: stages run once, are written down, and stop when the lease is lost."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+from podcasting.database.checkpoints import Checkpoint
+from podcasting.database.leases import Lease
+from podcasting.errors import AirdateError, LeaseLost, Permanent
+from podcasting.models import Episode, EpisodeStatus, Frozen, Podcast
+from podcasting.providers.feeds import Validators
+from podcasting.studio import Studio
+
+log = logging.getLogger(__name__)
+
+Output = TypeVar("Output", bound=Frozen)
+
+
+class Work:
+    """One worker's time with one episode.
+
+    ``stage`` names the stage at hand; after an error it tells where it happened.
+    """
+
+    def __init__(self, studio: Studio, podcast: Podcast, episode: Episode, lease: Lease) -> None:
+        self.studio = studio
+        self.podcast = podcast
+        self.episode = episode
+        self.lease = lease
+        self.stage = "start"
+        self.lost = threading.Event()
+        self._done = studio.database.checkpoints.of(episode.id)
+
+    def progress(self, detail: str) -> None:
+        """Say what is being done; stages call it between steps.
+
+        Raises:
+            LeaseLost: another worker took over, so there is no point in going on.
+        """
+        if self.lost.is_set():
+            raise LeaseLost(self.lease.episode_id, self.lease.number)
+        log.info("%s: %s", self.stage, detail)
+
+    def run(
+        self,
+        stage: str,
+        key: str,
+        make: Callable[[], Output],
+        kind: type[Output],
+        *,
+        status: EpisodeStatus | None = None,
+        title: Callable[[Output], str] | None = None,
+        seen: Callable[[Output], tuple[tuple[str, ...], dict[str, Validators]]] | None = None,
+    ) -> Output:
+        """What a stage makes: from its checkpoint when the same input was done before, else made now.
+
+        ``key`` is the fingerprint of all that goes in. ``status`` is how far the episode has come
+        once the stage is done; ``title`` and ``seen`` are what is remembered of its output.
+
+        Raises:
+            LeaseLost: another worker took over; nothing was written.
+        """
+        self.stage = stage
+        done = self._done.get(stage)
+        if done is not None and done.key == key:
+            log.info("%s: done before", stage)
+            return kind.model_validate(done.output)
+        self.progress("started")
+        began = time.monotonic()
+        output = make()
+        finished = Checkpoint(stage, key, output.model_dump(mode="json"), time.monotonic() - began, self.studio.now())
+        self.studio.database.checkpoints.record(
+            self.lease,
+            finished,
+            stuck_after=self.studio.limits.stuck_after,
+            status=status,
+            title=title(output) if title else None,
+            seen=(self.podcast.id, *seen(output)) if seen else None,
+        )
+        self._done[stage] = finished
+        log.info("%s: done in %.1f s", stage, finished.seconds)
+        return output
+
+    def output_of(self, stage: str, kind: type[Output]) -> Output:
+        """What an earlier stage made.
+
+        Raises:
+            Permanent: it is not done.
+        """
+        done = self._done.get(stage)
+        if done is None:
+            raise Permanent(
+                f"the {stage} stage of episode {self.episode.id} is not done; "
+                f"`airdate episodes retry {self.episode.id}` goes on from the last stage that is"
+            )
+        return kind.model_validate(done.output)
+
+
+@contextmanager
+def kept(work: Work) -> Iterator[None]:
+    """Keep the work's lease alive from a thread of its own, and tell the work when it is lost.
+
+    A worker that cannot renew (the database is away) counts its lease as lost once it has run out:
+    another may hold it by then.
+    """
+    ended = threading.Event()
+    thread = threading.Thread(target=_keep, args=(work, ended), name=f"lease-{work.episode.id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _keep(work: Work, ended: threading.Event) -> None:
+    studio, seconds = work.studio, work.studio.limits.lease_seconds
+    runs_out = studio.now() + timedelta(seconds=seconds)
+    while not ended.wait(seconds / 3):
+        now = studio.now()
+        try:
+            studio.database.leases.renew(work.lease, now, seconds=seconds)
+            runs_out = now + timedelta(seconds=seconds)
+        except LeaseLost as lost:
+            log.warning("%s", lost)
+            work.lost.set()
+            return
+        except Exception as error:  # noqa: BLE001 - whatever the database's trouble is, the next renewal may succeed
+            log.warning("lease of %s not renewed: %s", work.episode.id, error)
+            if now >= runs_out:
+                work.lost.set()
+                return
+
+
+def reason(error: BaseException) -> str:
+    """An error in one line, as an episode's failure keeps it."""
+    text = str(error) if isinstance(error, AirdateError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())[:2000]

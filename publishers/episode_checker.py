@@ -1,0 +1,56 @@
+"""The episode checker: the net below. Episodes that wait, or that nobody moves on, become messages again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from podcasting.database.claims import Claim
+from podcasting.due import Work, work_for
+from podcasting.models import Episode
+from publishers.fanout import Counts, Discovery, Outgoing, fan_out, send_claimed
+from publishers.messages import EpisodeData, EpisodeMetadata, EpisodeProcessingMessage
+from publishers.podcast_scheduler import generation_of
+from publishers.queues import Task
+
+
+def check_episodes(discovery: Discovery) -> Counts:
+    """Claim the episodes that need work nobody seems to be doing, oldest first, and send a message for each.
+
+    One whose audio is ready is sent to be processed; one stuck before that has its podcast's
+    generation sent again, which goes on where it stopped.
+    """
+    claims = discovery.database.claims
+
+    def claim_page() -> list[Claim[Episode]]:
+        return claims.episodes(discovery.now, seconds=discovery.claim_seconds, limit=discovery.page)
+
+    return fan_out(discovery, claim_page, _message_maker(discovery))
+
+
+def send_on(discovery: Discovery, episode_id: str) -> Counts:
+    """Send one episode to its next worker now; counts nothing when it needs nothing or is being worked on."""
+    discovery.database.claims.make_claimable(episode_id, discovery.now)
+    claim = discovery.database.claims.episode(episode_id, discovery.now, seconds=discovery.claim_seconds)
+    return send_claimed(discovery, [claim], _message_maker(discovery)) if claim else Counts()
+
+
+def _message_maker(discovery: Discovery) -> Callable[[Claim[Any]], Outgoing]:
+    def message_for(claim: Claim[Any]) -> Outgoing:
+        episode: Episode = claim.subject
+        if work_for(episode) is Work.GENERATION:
+            return generation_of(discovery.database.podcasts.get(episode.podcast_id))
+        message = EpisodeProcessingMessage(
+            version="1.0",
+            type="episode_processing",
+            data=EpisodeData(
+                episode_id=episode.id,
+                podcast_id=episode.podcast_id,
+                status=episode.status,
+                timestamp=discovery.now,
+            ),
+            metadata=EpisodeMetadata(retry_count=0, source="episode_checker"),
+        )
+        return Outgoing(Task.PROCESS_EPISODE, message, group=episode.podcast_id)
+
+    return message_for

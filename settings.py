@@ -1,0 +1,190 @@
+"""The environment, validated, in one object. Imported by the edges only: ``celeryconfig``, ``tasks.wiring``, ``operations``.
+
+With nothing set, Airdate runs embedded: SQLite and files under ``var/``, AWS by moto's server on
+loopback. As soon as a queue URL is set it is production, and what production needs must be set too.
+Every variable is described in ``.env.example``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+EMBEDDED_ACCOUNT = "123456789012"
+"""The account number that moto answers with."""
+
+
+class SettingsError(click.ClickException):
+    """A variable is missing or wrong. The message names each, its value and the fix.
+
+    A ClickException, so that ``airdate`` and ``celery`` alike print it as one line and exit 1.
+    """
+
+
+class Settings(BaseSettings):
+    """What the environment says; seconds and bytes unless a name says otherwise."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AIRDATE_", extra="ignore", env_ignore_empty=True, populate_by_name=True
+    )
+
+    home: Path = Path("var")
+    database_url: str = ""
+    public_url: str = ""
+    bucket: str = ""
+    site_port: int = Field(default=8417, ge=0, le=65535)
+    flower_port: int = Field(default=5555, ge=0, le=65535)
+
+    aws_access_key_id: str = Field(default="", validation_alias="AWS_ACCESS_KEY_ID")
+    aws_secret_access_key: SecretStr = Field(default=SecretStr(""), validation_alias="AWS_SECRET_ACCESS_KEY")
+    aws_region: str = Field(default="us-east-1", validation_alias="AWS_REGION")
+    aws_endpoint: str = ""
+    episode_processing_queue_url: str = Field(default="", validation_alias="EPISODE_PROCESSING_QUEUE_URL")
+    podcast_generation_queue_url: str = Field(default="", validation_alias="PODCAST_GENERATION_QUEUE_URL")
+    discovery_queue_url: str = ""
+
+    schedule_podcasts_every: float = Field(default=60, gt=0)
+    check_episodes_every: float = Field(default=60, gt=0)
+    claim_seconds: float = Field(default=300, gt=0)
+    stuck_after: float = Field(default=1800, gt=0)
+    discovery_page: int = Field(default=500, ge=1, le=10_000)
+
+    lease_seconds: float = Field(default=60, ge=3)
+    visibility_timeout: int = Field(default=60, ge=3, le=43_200)
+    max_retries: int = Field(default=5, ge=0, le=100)
+    max_attempts: int = Field(default=10, ge=1)
+    retry_base: float = Field(default=10, gt=0)
+    soft_time_limit: float = Field(default=1500, gt=0)
+    hard_time_limit: float = Field(default=1560, gt=0)
+
+    max_stories: int = Field(default=5, ge=1, le=30)
+    fetch_timeout: float = Field(default=20, gt=0)
+    fetch_max_bytes: int = Field(default=5 * 1024 * 1024, ge=1024)
+    allow_file_sources: bool | None = None
+    allowed_private_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
+
+    log_format: str = Field(default="text", pattern="^(text|json)$")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("allowed_private_hosts", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: Any) -> Any:
+        return [host.strip() for host in value.split(",") if host.strip()] if isinstance(value, str) else value
+
+    @property
+    def embedded(self) -> bool:
+        """Whether AWS is the one this machine runs for itself."""
+        return not (self.episode_processing_queue_url or self.podcast_generation_queue_url or self.discovery_queue_url)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Settings:
+        if not self.embedded:
+            needed = {
+                "EPISODE_PROCESSING_QUEUE_URL": self.episode_processing_queue_url,
+                "PODCAST_GENERATION_QUEUE_URL": self.podcast_generation_queue_url,
+                "AIRDATE_DISCOVERY_QUEUE_URL": self.discovery_queue_url,
+                "AIRDATE_DATABASE_URL": self.database_url,
+                "AIRDATE_PUBLIC_URL": self.public_url,
+            }
+            missing = [name for name, value in needed.items() if not value]
+            if missing:
+                raise ValueError(
+                    f"a queue URL is set, so this is production, and these are needed too: {', '.join(missing)}"
+                )
+        if bool(self.aws_access_key_id) != bool(self.aws_secret_access_key.get_secret_value()):
+            raise ValueError(
+                "set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither (then boto3 finds a role)"
+            )
+        if self.hard_time_limit <= self.soft_time_limit:
+            raise ValueError("AIRDATE_HARD_TIME_LIMIT must be longer than AIRDATE_SOFT_TIME_LIMIT")
+        return self
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL of the database."""
+        return self.database_url or f"sqlite:///{self.home / 'airdate.db'}"
+
+    @property
+    def site_url(self) -> str:
+        """Where listeners find what is published."""
+        return self.public_url.rstrip("/") or f"http://127.0.0.1:{self.site_port}"
+
+    @property
+    def files_allowed(self) -> bool:
+        """Whether a source may be a file: on one's own machine, unless said otherwise; not on a platform."""
+        return self.embedded if self.allow_file_sources is None else self.allow_file_sources
+
+    @property
+    def embedded_aws_file(self) -> Path:
+        """Where the process that runs the embedded AWS leaves its address for others on this machine."""
+        return self.home / "embedded-aws.json"
+
+    def endpoint(self) -> str | None:
+        """Where AWS answers, or None for the real one.
+
+        Raises:
+            SettingsError: embedded, and no embedded AWS runs.
+        """
+        if self.aws_endpoint or not self.embedded:
+            return self.aws_endpoint or None
+        try:
+            return str(json.loads(self.embedded_aws_file.read_text())["endpoint"])
+        except (OSError, ValueError, KeyError):
+            raise SettingsError(
+                f"no AWS to talk to: Airdate does not run under {self.home}/. "
+                "Start it with `make run` (or `airdate run`) and try again; for the real AWS set the queue URLs "
+                "(see .env.example)."
+            ) from None
+
+    def queue_urls(self) -> dict[str, str]:
+        """The URL of each queue, by its name in ``publishers.queues``.
+
+        Raises:
+            SettingsError: as :meth:`endpoint`.
+        """
+        named = {
+            "episode-processing": self.episode_processing_queue_url,
+            "podcast-generation": self.podcast_generation_queue_url,
+            "discovery": self.discovery_queue_url,
+        }
+        if self.embedded:
+            return {name: f"{self.endpoint()}/{EMBEDDED_ACCOUNT}/airdate-{name}" for name in named}
+        return named
+
+    def aws_credentials(self) -> tuple[str, str] | None:
+        """Access key and secret, or None to let boto3 find a role."""
+        if self.embedded:
+            return "embedded", "embedded"
+        if self.aws_access_key_id:
+            return self.aws_access_key_id, self.aws_secret_access_key.get_secret_value()
+        return None
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once.
+
+    Raises:
+        SettingsError: a variable is missing or wrong.
+    """
+    try:
+        return Settings(_env_file=os.environ.get("AIRDATE_ENV_FILE", ".env"))
+    except ValidationError as error:
+        raise SettingsError("; ".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _explain(problem: Any) -> str:
+    location = ".".join(str(part) for part in problem["loc"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not location:
+        return message
+    name = location if location.isupper() else f"AIRDATE_{location.upper()}"
+    shown = "" if "secret" in location.lower() else f" is {problem['input']!r}"
+    return f"{name}{shown}: {message} (see .env.example)"

@@ -1,0 +1,10 @@
+"""The Celery application: ``celery -A tasks worker``, ``celery -A tasks beat``, ``celery -A tasks shell``."""
+
+from celery import Celery
+from celery.signals import setup_logging
+
+from tasks import logs
+
+app = Celery("airdate", include=["tasks.discovery", "tasks.podcasts", "tasks.episodes"])
+app.config_from_object("celeryconfig")
+setup_logging.connect(logs.configure)

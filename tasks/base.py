@@ -1,0 +1,195 @@
+"""The task base: binds logs, takes the lease, and turns an error's class into a retry or a dead letter.
+
+A task acks when its work is done or no longer needed. Anything else is rejected, so that SQS hands it
+out again and, after ``maxReceiveCount``, makes it a dead letter.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, NoReturn
+
+from celery import Task
+from celery.exceptions import Reject, Retry, SoftTimeLimitExceeded
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+
+from podcasting.errors import LeaseHeld, LeaseLost, NothingNew, Permanent, Retryable, Waits
+from podcasting.models import Episode, EpisodeStatus
+from podcasting.work import Work, kept, reason
+from settings import settings
+from tasks.logs import bound
+from tasks.wiring import studio
+
+log = logging.getLogger(__name__)
+
+LONGEST_DELAY = 900
+"""Seconds that SQS delays a message at most; longer waits are kept in the database."""
+
+
+class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic in its stubs only
+    """A task that is tried again, with backoff, when the world fails; and never hides a failure."""
+
+    abstract = True
+    max_retries = None  # Celery's own limit; ours is a setting, and ends in a dead letter
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task, and decide what its error means for the message."""
+        with bound(task=self.name.rpartition(".")[2], task_id=self.request.id):
+            try:
+                return self.run(*args, **kwargs)
+            except (Reject, Retry):
+                raise
+            except ValidationError as error:
+                self.dead_letter(f"not a message this task takes: {_fields(error)}")
+            except LeaseHeld as error:
+                self.put_off(error)
+            except (LeaseLost, Waits) as error:
+                log.warning("the message has done its part: %s", error)
+                return str(error)
+            except Permanent as error:
+                self.dead_letter(str(error))
+            except (Retryable, SoftTimeLimitExceeded, DBAPIError) as error:
+                self.try_again(error)
+            except Exception as error:
+                log.exception("a fault of Airdate's own: please report it")
+                self.try_again(error)
+
+    def dead_letter(self, why: str) -> NoReturn:
+        """Reject the message; redrive makes it a dead letter."""
+        log.error("dead letter: %s", why)
+        raise Reject(why, requeue=False)
+
+    def try_again(self, error: BaseException) -> NoReturn:
+        """Send the message again after a backoff, or reject it when it was tried often enough."""
+        if self.is_last_try:
+            self.dead_letter(f"given up after {self.request.retries + 1} tries: {reason(error)}")
+        delay = self._backoff(error)
+        log.warning(
+            "trying again in %d s (%d of %d): %s",
+            delay,
+            self.request.retries + 1,
+            settings().max_retries,
+            reason(error),
+        )
+        raise self.retry(exc=_plain(error), countdown=0, throw=False, **self._delayed(delay))
+
+    def put_off(self, held: LeaseHeld) -> NoReturn:
+        """Send the message again for when the other worker's lease may have ended; uses up no try."""
+        delay = min(LONGEST_DELAY, max(1, round(held.seconds) + 1))
+        log.info("%s; looking again in %d s", held, delay)
+        again = self.signature_from_request(countdown=0, retries=self.request.retries, **self._delayed(delay))
+        again.apply_async()
+        raise Retry(message=str(held), exc=None, when=delay, sig=again)
+
+    def _delayed(self, seconds: int) -> dict[str, Any]:
+        # DelaySeconds rather than a countdown: SQS keeps the message, not a worker's memory. A retry is a
+        # new message, so its fair share is named again.
+        options: dict[str, Any] = {"delay_seconds": seconds}
+        with suppress(LookupError, TypeError):
+            options["MessageGroupId"] = self.request.args[0]["data"]["podcastId"]
+        return options
+
+    @property
+    def is_last_try(self) -> bool:
+        """Whether the message was retried as often as allowed."""
+        return bool(self.request.retries >= settings().max_retries)
+
+    def _backoff(self, error: BaseException) -> int:
+        # Full jitter: a fleet that failed together does not come back together.
+        longest = min(LONGEST_DELAY, settings().retry_base * 2**self.request.retries)
+        asked = getattr(error, "after", None) or 0
+        return min(LONGEST_DELAY, round(asked + random.uniform(0, longest)))  # noqa: S311 - jitter, no secret
+
+
+class EpisodeTask(PatientTask):
+    """A task that works on one episode, under its lease."""
+
+    abstract = True
+
+    def work_on(self, episode_id: str, do: Callable[[Work], None]) -> EpisodeStatus:
+        """Take the episode's lease, do the work, and write down how it ended.
+
+        Returns the episode's status; an episode that had ended before needs nothing.
+
+        Raises:
+            LeaseHeld: another worker is at it.
+            AirdateError: the work failed; its class says what becomes of the message.
+        """
+        database, limits = studio().database, studio().limits
+        taken = database.leases.take(
+            episode_id,
+            holder=_holder(),
+            now=studio().now(),
+            seconds=limits.lease_seconds,
+            stuck_after=limits.stuck_after,
+        )
+        if taken is None:
+            return self._ended(database.episodes.get(episode_id))
+        lease, episode = taken
+        work = Work(studio(), database.podcasts.get(episode.podcast_id), episode, lease)
+        with bound(podcast=episode.podcast_id, episode=episode.id):
+            try:
+                if episode.attempts > limits.max_attempts:
+                    raise Permanent(f"work was started {limits.max_attempts} times and never got a step further")
+                with kept(work):
+                    do(work)
+            except NothingNew as nothing:
+                log.info("skipped: %s", nothing)
+                database.episodes.skip(lease, str(nothing), studio().now())
+            except LeaseLost:
+                raise
+            except Permanent as error:
+                database.episodes.fail(lease, work.stage, reason(error), studio().now())
+                raise
+            except Exception as error:
+                self._leave(work, error)
+                raise
+            database.leases.release(lease)
+            return database.episodes.get(episode_id).status
+
+    def nothing_due(self, podcast_id: str) -> str:
+        """Answer a message that finds no episode to make: done, unless the last one failed."""
+        newest = studio().database.episodes.newest(podcast_id=podcast_id, limit=1)
+        if newest:
+            self._ended(newest[0])
+        return f"{podcast_id}: nothing due"
+
+    def _ended(self, episode: Episode) -> EpisodeStatus:
+        # The message of a failed episode comes back until redrive makes it a dead letter.
+        if episode.failure is not None and episode.status is EpisodeStatus.FAILED:
+            self.dead_letter(f"episode {episode.id} failed at {episode.failure.stage}: {episode.failure.reason}")
+        return episode.status
+
+    def _leave(self, work: Work, error: Exception) -> None:
+        database, now, lease = studio().database, studio().now(), work.lease
+        if self.is_last_try:
+            database.episodes.fail(lease, work.stage, reason(error), now)
+            return
+        database.leases.release(lease)
+        after = getattr(error, "after", None) or 0
+        if after > LONGEST_DELAY:
+            database.claims.put_off(lease.episode_id, now + timedelta(seconds=after))
+            raise Waits(lease.episode_id, after) from error
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()} pid {os.getpid()}"
+
+
+def _fields(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'the message'} is {str(problem['input'])[:80]!r}: {problem['msg']}"
+        for problem in error.errors()
+    )
+
+
+def _plain(error: BaseException) -> Exception:
+    # Celery pickles the exception of a retry between processes; a driver's own classes may not survive that.
+    return RuntimeError(reason(error))

@@ -1,0 +1,21 @@
+"""Beat's two tasks: find what is due, send it on, return at once."""
+
+from dataclasses import asdict
+
+from publishers import episode_checker, podcast_scheduler
+from publishers.queues import Task
+from tasks import app
+from tasks.base import PatientTask
+from tasks.wiring import discovery
+
+
+@app.task(name=Task.SCHEDULE_PODCASTS.value, base=PatientTask)
+def schedule_podcasts() -> dict[str, int]:
+    """Send a message for each podcast whose next episode is due; returns the counts."""
+    return asdict(podcast_scheduler.schedule_podcasts(discovery()))
+
+
+@app.task(name=Task.CHECK_EPISODES.value, base=PatientTask)
+def check_episodes() -> dict[str, int]:
+    """Send a message for each episode that needs work nobody seems to be doing; returns the counts."""
+    return asdict(episode_checker.check_episodes(discovery()))

@@ -1,0 +1,93 @@
+"""The one place where settings become a database, storage, voices, a studio. Built when first used."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import boto3
+
+from podcasting.database import Database
+from podcasting.providers.feeds.web import WebSources
+from podcasting.providers.storage import Storage
+from podcasting.providers.storage.folder import FolderStorage
+from podcasting.providers.storage.s3 import S3Storage
+from podcasting.providers.voices.hibari import HibariVoice
+from podcasting.providers.writers.extractive import ExtractiveWriter
+from podcasting.studio import Limits, Studio
+from publishers.fanout import Discovery
+from settings import settings
+from tasks import app
+from tasks.sending import CelerySender
+
+
+def utc_now() -> datetime:
+    """The clock of production."""
+    return datetime.now(UTC)
+
+
+@cache
+def database() -> Database:
+    """This process's database. Connects when first used, so never before a worker forks."""
+    return Database.at(settings().database)
+
+
+@cache
+def studio() -> Studio:
+    """This process's studio."""
+    chosen = settings()
+    return Studio(
+        database=database(),
+        workspace=_storage("work"),
+        site=_storage("site"),
+        site_url=chosen.site_url,
+        sources=WebSources(
+            allow_files=chosen.files_allowed,
+            allowed_private_hosts=chosen.allowed_private_hosts,
+            max_bytes=chosen.fetch_max_bytes,
+            timeout_seconds=chosen.fetch_timeout,
+        ),
+        writer=ExtractiveWriter(),
+        voice=HibariVoice(),
+        limits=Limits(
+            lease_seconds=chosen.lease_seconds,
+            stuck_after=chosen.stuck_after,
+            max_attempts=chosen.max_attempts,
+            max_stories=chosen.max_stories,
+        ),
+        now=utc_now,
+    )
+
+
+def discovery() -> Discovery:
+    """A discovery as of now."""
+    return Discovery(
+        database=database(),
+        sender=CelerySender(app),
+        now=utc_now(),
+        claim_seconds=settings().claim_seconds,
+        page=settings().discovery_page,
+    )
+
+
+def aws(service: str) -> Any:
+    """A boto3 client of an AWS service (``sqs``, ``s3``, ``cloudformation``), embedded or real.
+
+    Raises:
+        SettingsError: embedded, and no embedded AWS runs.
+    """
+    credentials = settings().aws_credentials() or (None, None)
+    return boto3.client(  # type: ignore[call-overload]  # the service is chosen at run time
+        service,
+        region_name=settings().aws_region,
+        endpoint_url=settings().endpoint(),
+        aws_access_key_id=credentials[0],
+        aws_secret_access_key=credentials[1],
+    )
+
+
+def _storage(part: str) -> Storage:
+    if settings().bucket:
+        return S3Storage(aws("s3"), settings().bucket, prefix=f"{part}/")
+    return FolderStorage(settings().home / part)
