@@ -2,7 +2,8 @@
 
 from urllib.parse import quote, urlsplit
 
-from kombu import Exchange, Queue as KombuQueue
+from kombu import Exchange
+from kombu import Queue as KombuQueue
 
 from beat_schedule import beat_schedule  # noqa: F401 - Celery reads it from here; `import beat_schedule` would hand it the module
 from publishers.queues import ROUTES, Queue

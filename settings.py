@@ -1,4 +1,6 @@
-"""The environment, validated, in one object. Imported by the edges only: ``celeryconfig``, ``tasks.wiring``, ``operations``.
+"""The environment, validated, in one object.
+
+Imported by the edges only: ``celeryconfig``, ``beat_schedule``, ``tasks`` and ``operations``.
 
 With nothing set, Airdate runs embedded: SQLite and files under ``var/``, AWS by moto's server on
 loopback. As soon as a queue URL is set it is production, and what production needs must be set too.

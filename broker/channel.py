@@ -40,6 +40,8 @@ class Receiver(AsyncSQSConnection):
 class Channel(SQS.Channel):
     """A channel on SQS."""
 
+    _asynsqs: Receiver | None = None
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._troubles: dict[str, int] = {}
         self._heartbeat: VisibilityHeartbeat | None = None
@@ -52,7 +54,7 @@ class Channel(SQS.Channel):
         urls: dict[str, str] = self.transport_options.get("queue_urls", {})
         return urls
 
-    def _update_queue_cache(self, queue_name_prefix: str) -> None:
+    def _update_queue_cache(self, queue_name_prefix: str) -> None:  # noqa: ARG002 - kombu's signature
         # kombu lists every queue of the account here, which a worker's role need not allow.
         self._queue_cache.update(self._known_urls)
 
@@ -131,15 +133,22 @@ class Channel(SQS.Channel):
     def _on_messages_ready(self, queue: str, qname: str, messages: Message) -> int:
         trouble = messages.get("Trouble")
         if trouble is not None:
-            if qname not in self._troubles:
-                log.warning("cannot receive from %s: %s; trying again until it answers", queue, trouble)
-            self._troubles[qname] = self._troubles.get(qname, 0) + 1
+            self._note(trouble, queue, qname)
             return 0
         if self._troubles.pop(qname, None):
             log.warning("receiving from %s again", queue)
         return int(super()._on_messages_ready(queue, qname, messages))
 
+    def _note(self, trouble: str, queue: str, qname: str) -> None:
+        if self.closed:  # the poll that a shutdown cut off
+            return
+        if qname not in self._troubles:
+            log.warning("cannot receive from %s: %s; trying again until it answers", queue, trouble)
+        self._troubles[qname] = self._troubles.get(qname, 0) + 1
+
     def _loop1(self, queue: str, messages_fetched: int | None = None) -> None:
+        if self.closed:  # an answer that came after the worker's shutdown
+            return
         failures = self._troubles.get(self.canonical_queue_name(queue), 0)
         if not failures:
             super()._loop1(queue, messages_fetched)

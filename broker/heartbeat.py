@@ -65,4 +65,6 @@ class VisibilityHeartbeat:
             log.warning("visibility of %d messages of %s not extended: %s", len(receipts), queue_url, error)
             return
         for failed in answer.get("Failed", []):
+            if receipts[int(failed["Id"])] not in self._delivered():
+                continue  # settled meanwhile
             log.warning("a message of %s is lost to this worker: %s", queue_url, failed.get("Message", failed["Code"]))

@@ -12,7 +12,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -190,7 +189,7 @@ class _Watcher:
 def _workers_in_flower() -> list[str]:
     url = f"http://127.0.0.1:{settings().flower_port}/workers?json=1"
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own loopback address
+        with urllib.request.urlopen(url, timeout=5) as answer:
             workers: list[dict[str, Any]] = json.load(answer)["data"]
     except (urllib.error.URLError, OSError, ValueError, KeyError):
         return []
@@ -202,10 +201,11 @@ def _show(report: dict[str, Any], podcast_id: str, episode: Episode, total: floa
     about = next(each for podcast in report["podcasts"] for each in podcast["episodes"] if each["id"] == episode.id)
     command = f"AIRDATE_HOME={home} {Path(sys.executable).parent / 'airdate'}"
     queues = ", ".join(f"{name} {depth['dead_letters']}" for name, depth in report["queues"].items())
+    sound = f"{about['duration_seconds']:.0f} s of audio at {about['loudness_lufs']:.1f} LUFS"
     click.echo(
         f"""
-{click.style(str(episode.title), bold=True)}
-  {about["duration_seconds"]:.0f} s of audio at {about["loudness_lufs"]:.1f} LUFS, {about["chapters"]} chapters, ready {total:.0f} s after the start
+{episode.title}
+  {sound}, {len(about["chapter_titles"])} chapters, ready {total:.0f} s after the start
 
   listen     {site}/{podcast_id}/
   subscribe  {site}/{podcast_id}/feed.xml

@@ -55,7 +55,8 @@ def process(episode_id: str, *, in_json: bool) -> None:
     episode = database().episodes.get(episode_id)
     if has_ended(episode):
         raise Permanent(
-            f"episode {episode_id} is {episode.status.value} and needs nothing; a failed one starts again with `airdate episodes retry {episode_id}`"
+            f"episode {episode_id} is {episode.status.value} and needs nothing; "
+            f"a failed one starts again with `airdate episodes retry {episode_id}`"
         )
     _report(episode_checker.send_on(wiring.discovery(), episode_id), in_json=in_json)
 
@@ -85,7 +86,8 @@ def _report(counts: Counts, *, in_json: bool) -> None:
         click.echo(f"claimed {counts.claimed}, sent {counts.sent}, released {counts.released}")
     if counts.released:
         raise Retryable(
-            f"{counts.released} of {counts.claimed} messages could not be sent; their claims are released, so try again once SQS answers"
+            f"{counts.released} of {counts.claimed} messages could not be sent; "
+            "their claims are released, so try again once SQS answers"
         )
 
 

@@ -13,7 +13,6 @@ import click
 from operations import demo as demonstration
 from podcasting.database.connection import migrate as migrate_database
 from publishers.messages import MESSAGES
-from settings import settings
 from tasks import wiring
 
 SCHEMAS = Path(__file__).parent.parent / "docs" / "schemas"

@@ -94,7 +94,7 @@ def run(foreground: str, *, environment: Mapping[str, str] | None = None) -> int
     return int(manager.returncode or 0)
 
 
-class _Shown(Printer):  # type: ignore[misc]  # honcho ships no types
+class _Shown(Printer):
     """Shows the foreground's lines as they are, and of the others only that one ended before its time."""
 
     def __init__(self, output: object) -> None:

@@ -25,7 +25,7 @@ UNITS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
 SHORTEST_DAYS = 1 / 24
 
 
-class Every(click.ParamType):
+class Every(click.ParamType[float]):
     """A period such as 12h, 1d or 2w; in days."""
 
     name = "period"
@@ -137,7 +137,7 @@ def list_podcasts(*, in_json: bool) -> None:
     show_table(
         ("ID", "TITLE", "STATE", "EVERY", "LATEST", "NEXT"),
         rows,
-        empty='no podcasts yet; add one: airdate podcasts add "My show" --source https://example.org/feed.xml --every 1d',
+        empty='no podcasts yet; add one: airdate podcasts add "My show" --source https://example.org/feed.xml',
     )
 
 
@@ -267,7 +267,8 @@ def _source(source: str) -> str:
         raise InvalidPodcast(f"source {source!r}: Airdate reads http, https and files, not {parts.scheme}")
     if not settings().files_allowed:
         raise InvalidPodcast(
-            f"source {source!r} is a file; here only addresses are allowed (AIRDATE_ALLOW_FILE_SOURCES=true allows files)"
+            f"source {source!r} is a file; here only addresses are allowed "
+            "(AIRDATE_ALLOW_FILE_SOURCES=true allows files)"
         )
     path = Path(parts.path if parts.scheme == "file" else source).expanduser()
     if not path.is_file():

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Self
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, StaticFileHandler
 
 from podcasting.errors import AirdateError
@@ -80,11 +79,11 @@ class Site:
             OSError: the host is not an address of this machine, or the port is not ours to take.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        sockets = _listening(self.host, self.port)
-        self.port = sockets[0].getsockname()[1]
+        listener = _listener(self.host, self.port)
+        self.port = listener.getsockname()[1]
         ready = threading.Event()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(sockets, ready)), name="airdate-site", daemon=True
+            target=lambda: asyncio.run(self._serve(listener, ready)), name="airdate-site", daemon=True
         )
         self._thread.start()
         ready.wait()
@@ -106,25 +105,29 @@ class Site:
     ) -> None:
         self.stop()
 
-    async def _serve(self, sockets: list[socket.socket], ready: threading.Event) -> None:
+    async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         files = {"path": str(self.root), "default_filename": "index.html"}
         server = HTTPServer(Application([(r"/(.*)", SiteFile, files)]))
-        server.add_sockets(sockets)
+        server.add_socket(listener)
         ready.set()
         await self._stopping.wait()
         server.stop()
         await server.close_all_connections()
 
 
-def _listening(host: str, port: int) -> list[socket.socket]:
+def _listener(host: str, port: int) -> socket.socket:
+    # Not tornado's bind_sockets: it leaves the socket open when the port is taken.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return bind_sockets(port, host)
+        listener = socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(host, port) from error
         raise
+    listener.setblocking(False)
+    return listener
 
 
 class SiteFile(StaticFileHandler):
@@ -137,6 +140,12 @@ class SiteFile(StaticFileHandler):
         if path and (hidden or not is_key(path)):
             raise HTTPError(404)
         return super().parse_url_path(url_path)
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        """The file to serve; 404 for a file asked for as if it were a folder, whose relative links would mislead."""
+        if self.path.endswith("/") and Path(absolute_path).is_file():
+            raise HTTPError(404)
+        return super().validate_absolute_path(root, absolute_path)
 
     def compute_etag(self) -> str:
         """Of this file as it is now: tornado's own is kept in memory by path and outlives the content."""

@@ -79,6 +79,6 @@ def _episode(studio: Studio, episode: Episode) -> dict[str, Any]:
         "duration_seconds": round(checked.seconds, 3),
         "loudness_lufs": round(checked.loudness_lufs, 2),
         "transcripts": [f"{SITE}/{path}" for path in (files.vtt, files.srt, files.json_transcript)],
-        "chapters": len(Mastered.model_validate(done["master"].output).chapters),
-        "chapters_file": f"{SITE}/{files.chapters}",
+        "chapters": f"{SITE}/{files.chapters}",
+        "chapter_titles": [chapter.title for chapter in Mastered.model_validate(done["master"].output).chapters],
     }

@@ -23,9 +23,9 @@ from podcasting.providers.voices import Samples
 BLOCK = 4_800
 """Samples a filter is given at once: measured, a whole utterance took 776 MB where blocks took 321."""
 MP3_SAMPLE_RATE = 44_100
-"""Samples a second: Apple Podcasts asks for 44.1 kHz."""
+"""Samples a second: Apple recommends 44.1 or 48 kHz (podcasters.apple.com/support/893-audio-requirements)."""
 MP3_BIT_RATE = 96_000
-"""Bits a second, constant: what Apple asks of mono (64 to 128 kbit/s), and seeking stays exact."""
+"""Bits a second, constant so that players seek exactly; Apple recommends 96 to 128 kbit/s for mono."""
 QUIET_DBFS = -50.0
 """Below this nobody listening on a train hears anything."""
 SILENT_LUFS = -70.0

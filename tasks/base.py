@@ -86,14 +86,15 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
         log.info("%s; looking again in %d s", held, delay)
         again = self.signature_from_request(countdown=0, retries=self.request.retries, **self._delayed(delay))
         again.apply_async()
-        raise Retry(message=str(held), exc=None, when=delay, sig=again)
+        raise Retry(message=str(held), sig=again)
 
     def _delayed(self, seconds: int) -> dict[str, Any]:
         # DelaySeconds rather than a countdown: SQS keeps the message, not a worker's memory. A retry is a
         # new message, so its fair share is named again.
         options: dict[str, Any] = {"delay_seconds": seconds}
+        arguments = self.request.args or ()
         with suppress(LookupError, TypeError):
-            options["MessageGroupId"] = self.request.args[0]["data"]["podcastId"]
+            options["MessageGroupId"] = arguments[0]["data"]["podcastId"]
         return options
 
     @property

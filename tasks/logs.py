@@ -24,6 +24,7 @@ QUIET = (
     "alembic",
     "PIL",
     "kombu.pidbox",
+    "kombu.transport.SQS.SNS",
 )
 """Libraries that tell more than an operator asked for; their warnings still show."""
 
@@ -40,7 +41,11 @@ def configure(**_signal: Any) -> None:
     if settings().log_format == "json":
         renderer: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        renderer = [structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0)]
+        renderer = [
+            structlog.dev.ConsoleRenderer(
+                colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -18,10 +18,11 @@ from podcasting.stages.master import Cue
 TRANSCRIPT_VERSION = 1
 """Part of the transcripts' keys: raise it when the same cues shall be written differently."""
 _LINES = 2
-"""Lines shown at once; they and the widths below are the podcast namespace's."""
-_SRT_NAME = 20
-"""Characters of a host's name in SRT: a longer one would leave no room to speak."""
-_STOPS = (".!?…", ",;:—–")
+_SRT_WIDTH = 32
+"""Two lines of 32 characters: what the podcast namespace asks of SRT."""
+_VTT_WIDTH = 65
+"""The namespace sets no width for WebVTT: this one fits a phone held sideways."""
+_STOPS = (".!?…", ",;—–")
 """Where to cut, best first."""
 
 
@@ -64,55 +65,37 @@ def transcript(given: TranscriptInput, workspace: Storage) -> Transcripts:
     return made
 
 
-class _Layout(NamedTuple):
-    """How a format shows text."""
-
-    width: int
-    """Characters a line may have."""
-    names_host: bool
-    """Whether each text begins with the host's name."""
-
-    def wrapped(self, host: str, text: str) -> list[str]:
-        return textwrap.wrap(f"{host[:_SRT_NAME].strip()}: {text}" if self.names_host else text, self.width)
-
-    def fits(self, host: str, words: list[str]) -> bool:
-        return len(self.wrapped(host, " ".join(words))) <= _LINES
-
-
-_VTT = _Layout(width=65, names_host=False)
-_SRT = _Layout(width=32, names_host=True)
-
-
 def _vtt(cues: Iterable[Cue]) -> str:
     blocks = ["WEBVTT"]
-    for line in _lines(cues, _VTT):
+    for line in _lines(cues, _VTT_WIDTH):
         times = f"{_clock(line.start, '.')} --> {_clock(line.end, '.')}"
-        text = _escaped("\n".join(_VTT.wrapped(line.host, line.text)))
+        text = _escaped(textwrap.fill(line.text, _VTT_WIDTH))
         blocks.append(f"{times}\n<v {_escaped(line.host)}>{text}")
     return "\n\n".join(blocks) + "\n"
 
 
 def _srt(cues: Iterable[Cue]) -> str:
+    # The name goes where the speaker changes, not on every card: so the namespace has it.
+    named = [cue.model_copy(update={"text": f"{cue.host}: {cue.text}"}) for cue in cues]
     blocks = []
-    for number, line in enumerate(_lines(cues, _SRT), start=1):
+    for number, line in enumerate(_lines(named, _SRT_WIDTH), start=1):
         times = f"{_clock(line.start, ',')} --> {_clock(line.end, ',')}"
-        text = "\n".join(_SRT.wrapped(line.host, line.text))
-        blocks.append(f"{number}\n{times}\n{text}\n")
+        blocks.append(f"{number}\n{times}\n{textwrap.fill(line.text, _SRT_WIDTH)}\n")
     return "\n".join(blocks)
 
 
 def _json(cues: Iterable[Cue]) -> str:
     segments = [
         {"speaker": line.host, "startTime": line.start / 1000, "endTime": line.end / 1000, "body": line.text}
-        for line in _lines(cues, _VTT)
+        for line in _lines(cues, _VTT_WIDTH)
     ]
     return json.dumps({"version": "1.0.0", "segments": segments}, ensure_ascii=False)
 
 
-def _lines(cues: Iterable[Cue], layout: _Layout) -> Iterator[_Line]:
-    """Each turn in parts that ``layout`` can show, which share its time by their characters."""
+def _lines(cues: Iterable[Cue], width: int) -> Iterator[_Line]:
+    """Each turn in parts of at most two lines of ``width``, which share its time by their characters."""
     for cue in cues:
-        parts = list(_parts(cue, layout))
+        parts = list(_parts(cue.text, width))
         characters = sum(map(len, parts))
         first, last = round(1000 * cue.start), round(1000 * cue.end)
         said, start = 0, first
@@ -123,11 +106,11 @@ def _lines(cues: Iterable[Cue], layout: _Layout) -> Iterator[_Line]:
             start = end
 
 
-def _parts(cue: Cue, layout: _Layout) -> Iterator[str]:
-    words = [part for word in cue.text.split() for part in textwrap.wrap(word, layout.width, break_on_hyphens=False)]
+def _parts(text: str, width: int) -> Iterator[str]:
+    words = [piece for word in text.split() for piece in textwrap.wrap(word, width, break_on_hyphens=False)]
     while words:
         count = 1
-        while count < len(words) and layout.fits(cue.host, words[: count + 1]):
+        while count < len(words) and len(textwrap.wrap(" ".join(words[: count + 1]), width)) <= _LINES:
             count += 1
         if count < len(words):
             count = _best_cut(words, count)

@@ -50,7 +50,7 @@ def s3_client():
         "s3",
         region_name="us-east-1",
         aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_secret_access_key="test",  # noqa: S106 - moto asks for one, and looks at none
         config=Config(retries={"total_max_attempts": 1}),
     )
 
@@ -244,9 +244,9 @@ class TestFolder:
         monkeypatch.setattr(Path, "read_bytes", _failing(PermissionError(errno.EACCES, "Permission denied")))
         monkeypatch.setattr(Path, "stat", _failing(PermissionError(errno.EACCES, "Permission denied")))
 
-        with pytest.raises(Retryable, match="cannot read .*key: Permission denied"):
+        with pytest.raises(Retryable, match=r"cannot read .*key: Permission denied"):
             storage.get("key")
-        with pytest.raises(Retryable, match="cannot read .*key: Permission denied"):
+        with pytest.raises(Retryable, match=r"cannot read .*key: Permission denied"):
             storage.size("key")
 
 

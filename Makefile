@@ -1,0 +1,64 @@
+# Airdate: `make demo` and `make test` are all a newcomer needs; both set everything up themselves.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements-dev.lock
+
+# The newest Python that Airdate runs on, of those found here; PYTHON=… chooses another.
+PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 python; do \
+	$$candidate -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 \
+	&& { echo $$candidate; break; }; done)
+
+.PHONY: help
+help: ## List what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: $(VENV)/.ready ## Make the environment, .venv/ (every other target does it too)
+
+# The lock and pyproject.toml decide what is installed, so a change of either installs again.
+$(VENV)/.ready: $(LOCK) pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Airdate needs Python 3.11, 3.12 or 3.13, and none was found; install one, or say where: make setup PYTHON=/path/to/python3.13" >&2; exit 1; }
+	@echo "setting up $(VENV)/ with $$($(PYTHON) --version): a minute or two, once"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.PHONY: demo
+demo: setup ## Make a podcast episode from nothing and show where to hear it  [FEED=address or file] [EXIT=1]
+	@$(BIN)/airdate demo $(if $(FEED),--feed '$(FEED)') $(if $(EXIT),--exit)
+
+.PHONY: run
+run: setup ## Run Airdate on this machine until Ctrl-C; what it makes is kept under var/
+	@$(BIN)/airdate run
+
+.PHONY: test
+test: setup ## Pass the tests  [ARGS='-k feed']
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: setup ## Check style, types, import rules and the infrastructure template
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/cfn-lint infrastructure/messaging.yaml
+	@$(BIN)/airdate schemas --check
+
+.PHONY: format
+format: setup ## Put the code into the project's style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+# uv resolves for every Python and platform at once; it is needed here only, so it is not in the lock.
+.PHONY: lock
+lock: ## Resolve the dependencies anew into the lock files (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --output-file requirements.lock
+	uv pip compile pyproject.toml --group dev --constraints requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --output-file requirements-dev.lock
+
+.PHONY: clean
+clean: ## Remove what was set up and made here: .venv/ and var/
+	rm -rf $(VENV) var build *.egg-info

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from podcasting.errors import LeaseLost, Permanent
+from podcasting.fingerprint import fingerprint
+from podcasting.providers.voices import Samples
+from podcasting.providers.writers import Turn
+from podcasting.sound import read_wav, write_wav
+from podcasting.stages.speech import SpeechInput, speak
+from tests.fakes.storage import MemoryStorage
+from tests.fakes.voices import ToneVoice
+
+TURNS = (
+    Turn(host=0, section=0, text="Good morning, and welcome."),
+    Turn(host=1, section=0, text="What do we have today?"),
+    Turn(host=0, section=1, text="A story about the sea."),
+)
+
+
+class FixedVoice(ToneVoice):
+    """Makes the same sound of any text."""
+
+    def __init__(self, samples: Samples) -> None:
+        super().__init__()
+        self._samples = samples
+
+    def speak(self, text: str, host: int) -> Samples:
+        self.spoken.append((text, host))
+        return self._samples
+
+
+def given(*turns: Turn, language: str = "en") -> SpeechInput:
+    return SpeechInput(turns=turns or TURNS, language=language)
+
+
+def silently(_: str) -> None:
+    pass
+
+
+def test_makes_one_clip_for_each_turn_in_order() -> None:
+    voice, workspace, told = ToneVoice(), MemoryStorage(), []
+
+    speech = speak(given(), voice, workspace, told.append)
+
+    assert voice.spoken == [(turn.text, turn.host) for turn in TURNS]
+    assert told == ["clip 1 of 3", "clip 2 of 3", "clip 3 of 3"]
+    assert speech.sample_rate == voice.sample_rate
+    for turn, clip in zip(TURNS, speech.clips, strict=True):
+        assert clip.key == f"clips/{fingerprint('clip', voice.name, turn.host, turn.text)}.wav"
+        assert workspace.content_types[clip.key] == "audio/wav"
+        samples, rate = read_wav(workspace.get(clip.key))
+        np.testing.assert_allclose(samples, ToneVoice().speak(turn.text, turn.host), atol=1e-4)
+        assert clip.seconds == len(samples) / rate
+
+
+def test_uses_stored_clips_again() -> None:
+    workspace = MemoryStorage()
+    first = speak(given(), ToneVoice(), workspace, silently)
+    voice = ToneVoice()
+
+    second = speak(given(), voice, workspace, silently)
+
+    assert second == first
+    assert voice.spoken == []
+
+
+def test_a_changed_turn_is_the_only_one_spoken_again() -> None:
+    workspace, voice = MemoryStorage(), ToneVoice()
+    speak(given(), ToneVoice(), workspace, silently)
+    changed = TURNS[1].model_copy(update={"text": "And what is new today?"})
+
+    speak(given(TURNS[0], changed, TURNS[2]), voice, workspace, silently)
+
+    assert voice.spoken == [(changed.text, changed.host)]
+
+
+def test_another_engine_uses_no_clip_of_the_first() -> None:
+    workspace, other = MemoryStorage(), ToneVoice()
+    speak(given(), ToneVoice(), workspace, silently)
+    other.name = "tone-2"
+
+    speak(given(), other, workspace, silently)
+
+    assert len(other.spoken) == 3
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda wav: wav[: len(wav) // 2], id="truncated"),
+        pytest.param(lambda _: b"", id="empty"),
+        pytest.param(lambda wav: wav[:44], id="header only"),
+        pytest.param(lambda _: b"<Error><Code>InternalError</Code></Error>" * 20, id="garbage"),
+        pytest.param(lambda _: write_wav(np.full(8_000, 0.1, np.float32), 8_000), id="another sample rate"),
+    ],
+)
+def test_a_damaged_stored_clip_is_made_again(damage) -> None:
+    workspace, voice = MemoryStorage(), ToneVoice()
+    intact = speak(given(), ToneVoice(), workspace, silently)
+    key = intact.clips[1].key
+    wav = workspace.get(key)
+    workspace.put(key, damage(wav), content_type="audio/wav")
+
+    speech = speak(given(), voice, workspace, silently)
+
+    assert voice.spoken == [(TURNS[1].text, TURNS[1].host)]
+    assert speech == intact
+    assert workspace.get(key) == wav
+
+
+def test_a_lost_lease_ends_the_stage_and_the_next_run_goes_on_where_it_ended() -> None:
+    workspace, frozen, successor = MemoryStorage(), ToneVoice(), ToneVoice()
+
+    def lose_the_lease(message: str) -> None:
+        if message == "clip 3 of 3":
+            raise LeaseLost("morning-1", 4)
+
+    with pytest.raises(LeaseLost):
+        speak(given(), frozen, workspace, lose_the_lease)
+    speak(given(), successor, workspace, silently)
+
+    assert [text for text, _ in frozen.spoken] == [TURNS[0].text, TURNS[1].text]
+    assert [text for text, _ in successor.spoken] == [TURNS[2].text]
+
+
+def test_refuses_a_language_before_any_work() -> None:
+    voice, told = ToneVoice(), []
+
+    with pytest.raises(Permanent, match="tone-1 speaks no 'he'; .*another voice"):
+        speak(given(language="he"), voice, MemoryStorage(), told.append)
+
+    assert (voice.spoken, told) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("samples", "fault"),
+    [
+        (np.zeros(0, np.float32), "no sound"),
+        (np.zeros(48_000, np.float32), "silence"),
+        (np.full(48_000, 0.001, np.float32), "silence"),
+        (np.full(48_000, np.nan, np.float32), "no sound"),
+        (np.full(2_400, 0.5, np.float32), "only 0.10 s"),
+    ],
+)
+def test_refuses_what_is_no_speech_and_keeps_none_of_it(samples: Samples, fault: str) -> None:
+    workspace = MemoryStorage()
+
+    with pytest.raises(Permanent) as refusal:
+        speak(given(), FixedVoice(samples), workspace, silently)
+
+    assert fault in str(refusal.value)
+    assert "turn 1 of 3" in str(refusal.value)
+    assert TURNS[0].text in str(refusal.value)
+    assert workspace.contents == {}
+
+
+def test_says_which_turn_the_voice_refused() -> None:
+    turn = Turn(host=0, section=1, text="你好")
+
+    with pytest.raises(Permanent, match="turn 4 of 4 cannot be spoken: .*你好"):
+        speak(given(*TURNS, turn), ToneVoice(), MemoryStorage(), silently)
