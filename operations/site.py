@@ -126,7 +126,7 @@ def _listener(host: str, port: int) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(host, port) from error
         raise
-    listener.setblocking(False)
+    listener.settimeout(0)
     return listener
 
 

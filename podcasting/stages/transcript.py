@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from podcasting.fingerprint import fingerprint
@@ -65,12 +65,14 @@ def transcript(given: TranscriptInput, workspace: Storage) -> Transcripts:
     return made
 
 
-def _vtt(cues: Iterable[Cue]) -> str:
+def _vtt(cues: Sequence[Cue]) -> str:
+    voices = {cue.host: f"<v {_escaped(cue.host)}>" for cue in cues}
+    # Some tools count the tag as a part of its line.
+    width = max(_SRT_WIDTH, _VTT_WIDTH - max(map(len, voices.values()), default=0))
     blocks = ["WEBVTT"]
-    for line in _lines(cues, _VTT_WIDTH):
+    for line in _lines(cues, width):
         times = f"{_clock(line.start, '.')} --> {_clock(line.end, '.')}"
-        text = _escaped(textwrap.fill(line.text, _VTT_WIDTH))
-        blocks.append(f"{times}\n<v {_escaped(line.host)}>{text}")
+        blocks.append(f"{times}\n{voices[line.host]}{_escaped(textwrap.fill(line.text, width))}")
     return "\n\n".join(blocks) + "\n"
 
 

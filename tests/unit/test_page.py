@@ -125,7 +125,7 @@ HOSTILE = [
     "</title><script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
     "{{ 7*7 }}",
-    "a\x00b\ud800",
+    "a\x00b\ufffe",
     "' onclick='x",
 ]
 
@@ -147,7 +147,7 @@ def test_hostile_words_stay_words(hostile: str) -> None:
 
     document = page(render_page(podcast, [episode]))
 
-    legal = hostile.replace("\x00", "").replace("\ud800", "")
+    legal = hostile.replace("\x00", "").replace("\ufffe", "")
     assert document.xpath("//h1/text()") == [legal]
     assert document.xpath("//h2/text()") == [legal]
     assert len(document.xpath("//script")) == 1

@@ -128,7 +128,7 @@ def test_a_lost_lease_ends_the_stage_and_the_next_run_goes_on_where_it_ended() -
 def test_refuses_a_language_before_any_work() -> None:
     voice, told = ToneVoice(), []
 
-    with pytest.raises(Permanent, match="tone-1 speaks no 'he'; .*another voice"):
+    with pytest.raises(Permanent, match=r"tone-1 speaks no 'he'; .*another voice"):
         speak(given(language="he"), voice, MemoryStorage(), told.append)
 
     assert (voice.spoken, told) == ([], [])
@@ -159,5 +159,5 @@ def test_refuses_what_is_no_speech_and_keeps_none_of_it(samples: Samples, fault:
 def test_says_which_turn_the_voice_refused() -> None:
     turn = Turn(host=0, section=1, text="你好")
 
-    with pytest.raises(Permanent, match="turn 4 of 4 cannot be spoken: .*你好"):
+    with pytest.raises(Permanent, match=r"turn 4 of 4 cannot be spoken: .*你好"):
         speak(given(*TURNS, turn), ToneVoice(), MemoryStorage(), silently)

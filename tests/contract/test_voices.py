@@ -1,0 +1,137 @@
+"""One contract, every voice: the embedded one and the fake that other tests use. Then what is hibari's own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import unicodedata
+
+import numpy as np
+import pytest
+
+from podcasting.errors import Permanent
+from podcasting.providers.voices import Samples, Voice
+from podcasting.providers.voices.hibari import HibariVoice, readable
+from tests.fakes.voices import ToneVoice
+
+SENTENCE = "The harbour was quiet this morning."
+
+
+@pytest.fixture(scope="module", params=[HibariVoice, ToneVoice])
+def voice(request: pytest.FixtureRequest) -> Voice:
+    return request.param()
+
+
+@pytest.fixture(scope="module")
+def hibari() -> HibariVoice:
+    return HibariVoice()
+
+
+def seconds(samples: Samples, voice: Voice) -> float:
+    return len(samples) / voice.sample_rate
+
+
+def pitch(samples: Samples, rate: int) -> float:
+    """The median pitch in Hz, by autocorrelation of the louder frames."""
+    frames = samples[: len(samples) // 1024 * 1024].reshape(-1, 1024)
+    loud = frames[np.abs(frames).max(axis=1) > 0.3 * np.abs(samples).max()]
+    lags = []
+    for frame in loud:
+        spectrum = np.fft.rfft(frame, 2048)
+        correlation = np.fft.irfft(np.abs(spectrum) ** 2)
+        lags.append(rate // 400 + int(np.argmax(correlation[rate // 400 : rate // 70])))
+    return rate / float(np.median(lags))
+
+
+def test_speaks_mono_samples_between_minus_one_and_one(voice: Voice) -> None:
+    samples = voice.speak(SENTENCE, 0)
+
+    assert samples.dtype == np.float32
+    assert samples.ndim == 1
+    assert 0.05 < np.abs(samples).max() <= 1
+    assert np.isfinite(samples).all()
+
+
+@pytest.mark.parametrize("host", [0, 1])
+def test_says_the_same_each_time_it_is_asked(voice: Voice, host: int) -> None:
+    np.testing.assert_array_equal(voice.speak(SENTENCE, host), voice.speak(SENTENCE, host))
+
+
+def test_its_hosts_can_be_told_apart(voice: Voice) -> None:
+    first, second = (pitch(voice.speak(SENTENCE, host), voice.sample_rate) for host in (0, 1))
+
+    assert second < 0.9 * first
+
+
+@pytest.mark.parametrize("host", [0, 1])
+def test_longer_texts_take_longer_in_proportion(voice: Voice, host: int) -> None:
+    once = seconds(voice.speak(SENTENCE, host), voice)
+    twelve_times = seconds(voice.speak(" ".join([SENTENCE] * 12), host), voice)
+
+    assert 1 < once < 5
+    assert twelve_times == pytest.approx(12 * once, rel=0.1)
+
+
+def test_speaks_english_and_says_so(voice: Voice) -> None:
+    assert all(map(voice.speaks, ["en", "en-US", "en-GB", "EN-au"]))
+    assert not any(map(voice.speaks, ["he", "zh-Hans", "de", "enm", ""]))
+
+
+@pytest.mark.parametrize("text", ["你好，世界。", "שלום עולם", "Привет, мир", "😀🎉", "— … !", "   "])
+def test_refuses_what_it_cannot_say_and_names_it(voice: Voice, text: str) -> None:
+    with pytest.raises(Permanent) as refusal:
+        voice.speak(text, 0)
+
+    assert repr(text) in str(refusal.value)
+
+
+def test_its_name_tells_engine_and_version() -> None:
+    assert HibariVoice().name == "hibari-0.2.1-heart-1"
+
+
+def test_hibari_speaks_a_sentence_without_any_stop_to_its_end(hibari: HibariVoice) -> None:
+    words = "river mountain lantern garden window paper silver orchard " * 20
+
+    assert seconds(hibari.speak(words, 0), hibari) > 0.3 * len(words.split())
+
+
+def test_hibari_says_what_stands_in_brackets(hibari: HibariVoice) -> None:
+    plain, linked = (seconds(hibari.speak(text, 0), hibari) for text in ("See the notes.", "See [the notes](/x/)."))
+
+    assert linked >= plain
+
+
+def test_hibari_is_loaded_only_when_it_speaks(pytestconfig: pytest.Config) -> None:
+    code = (
+        "import sys; from podcasting.providers.voices.hibari import HibariVoice; HibariVoice().speaks('en');"
+        "sys.exit('hibari' in sys.modules or 'onnxruntime' in sys.modules)"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=pytestconfig.rootpath)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Plain text stays.", "Plain text stays."),
+        ("“Quoted” — it’s ‘fine’…", "\"Quoted\" — it's 'fine'..."),
+        ("A\u00a0non‑breaking\u200b\n\nbreak", "A non-breaking break"),
+        ("Great news 🎉👩‍🚀 today ❤️!", "Great news today !"),
+        ("Beyoncé at the café in Malmö", "Beyoncé at the café in Malmö"),
+        (unicodedata.normalize("NFD", "café"), "café"),
+        ("Erdoğan, Dvořák, Łódź, Nguyễn, Œuvre", "Erdogan, Dvorák, Lódz, Nguyen, OEuvre"),
+        ("the α-helix and Δ wave", "the alpha -helix and delta wave"),
+        ("It costs 100 € or 5$, not €3", "It costs €100 or $5, not €3"),
+        ("20 °C, 5 µm, ½ cup, 3 × 4", "20 °C, 5 µm, ½ cup, 3 × 4"),
+        ("Xi Jinping (习近平) spoke (at length).", "Xi Jinping spoke (at length)."),
+        ("See [the notes](/x/) now", "See (the notes)(/x/) now"),
+    ],
+)
+def test_what_hibari_is_given_to_read(text: str, read: str) -> None:
+    assert readable(text) == read
+
+
+@pytest.mark.parametrize("text", ["Hello 世界 there", "The word שלום means peace", "Tolstoy wrote Война и мир."])
+def test_english_with_words_of_another_script_is_refused_and_not_garbled(text: str) -> None:
+    with pytest.raises(Permanent, match=r"hibari reads English, not .*change the script"):
+        readable(text)
