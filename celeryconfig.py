@@ -40,7 +40,8 @@ beat_schedule_filename = str(_settings.home / "celerybeat-schedule")
 # Nothing is lost: a message is acked after its work, and never for a failure, so that SQS's redrive
 # makes a dead letter of it.
 task_acks_late = True
-task_acks_on_failure_or_timeout = False
+task_acks_on_failure = False
+task_acks_on_timeout = False
 task_reject_on_worker_lost = True
 task_soft_time_limit = _settings.soft_time_limit
 task_time_limit = _settings.hard_time_limit
@@ -48,7 +49,7 @@ task_time_limit = _settings.hard_time_limit
 # Nobody sits on work that another could do.
 worker_prefetch_multiplier = 1
 worker_send_task_events = True
-task_send_sent_event = True
+task_send_sent_event = False  # it would cost an SNS request a message, where ten share one of SQS
 
 # JSON only: a message is data, never code.
 accept_content = ["json"]

@@ -22,6 +22,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 EMBEDDED_ACCOUNT = "123456789012"
 """The account number that moto answers with."""
 
+Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
+"""A wait: at most a year, so that adding it to now is always a date."""
+
 
 class SettingsError(click.ClickException):
     """A variable is missing or wrong. The message names each, its value and the fix.
@@ -52,22 +55,22 @@ class Settings(BaseSettings):
     podcast_generation_queue_url: str = Field(default="", validation_alias="PODCAST_GENERATION_QUEUE_URL")
     discovery_queue_url: str = ""
 
-    schedule_podcasts_every: float = Field(default=60, gt=0)
-    check_episodes_every: float = Field(default=60, gt=0)
-    claim_seconds: float = Field(default=300, gt=0)
-    stuck_after: float = Field(default=1800, gt=0)
+    schedule_podcasts_every: Seconds = 60
+    check_episodes_every: Seconds = 60
+    claim_seconds: Seconds = 300
+    stuck_after: Seconds = 1800
     discovery_page: int = Field(default=500, ge=1, le=10_000)
 
-    lease_seconds: float = Field(default=60, ge=3)
+    lease_seconds: Seconds = Field(default=60, ge=3)
     visibility_timeout: int = Field(default=60, ge=3, le=43_200)
     max_retries: int = Field(default=5, ge=0, le=100)
     max_attempts: int = Field(default=10, ge=1)
-    retry_base: float = Field(default=10, gt=0)
-    soft_time_limit: float = Field(default=1500, gt=0)
-    hard_time_limit: float = Field(default=1560, gt=0)
+    retry_base: Seconds = 10
+    soft_time_limit: Seconds = 1500
+    hard_time_limit: Seconds = 1560
 
     max_stories: int = Field(default=5, ge=1, le=30)
-    fetch_timeout: float = Field(default=20, gt=0)
+    fetch_timeout: Seconds = 20
     fetch_max_bytes: int = Field(default=5 * 1024 * 1024, ge=1024)
     allow_file_sources: bool | None = None
     allowed_private_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
@@ -138,7 +141,7 @@ class Settings(BaseSettings):
             return self.aws_endpoint or None
         try:
             return str(json.loads(self.embedded_aws_file.read_text())["endpoint"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             raise SettingsError(
                 f"no AWS to talk to: Airdate does not run under {self.home}/. "
                 "Start it with `make run` (or `airdate run`) and try again; for the real AWS set the queue URLs "

@@ -119,9 +119,16 @@ class Channel(SQS.Channel):
     def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:  # noqa: FBT001 - kombu's signature
         """Consume, and from now on keep what is received and not yet settled invisible to others."""
         if not no_ack and self._heartbeat is None:
-            self._heartbeat = VisibilityHeartbeat(self.sqs(), self.visibility_timeout, lambda: self.qos._delivered)  # noqa: SLF001 - kombu has no public view of it
+            self._heartbeat = VisibilityHeartbeat(self.sqs(), self.visibility_timeout, self._unsettled)
             self._heartbeat.start()
         return super().basic_consume(queue, no_ack, *args, **kwargs)
+
+    def _unsettled(self) -> dict[str, Any]:
+        # What is acked or rejected stays in kombu's table of deliveries until the next message comes; extending
+        # it would hide a rejected message from redrive.
+        settled = self.qos._dirty  # noqa: SLF001 - kombu has no public view of either
+        delivered = list(self.qos._delivered.items())  # noqa: SLF001
+        return {receipt: message for receipt, message in delivered if receipt not in settled}
 
     def close(self) -> None:
         """End the heartbeat, then the channel."""

@@ -19,12 +19,13 @@ ENTRIES_PER_CALL = 10
 
 
 class VisibilityHeartbeat:
-    """Extends, at a third of the visibility timeout, each message of ``delivered()``, from a thread of its own."""
+    """Extends, at a third of the visibility timeout, each message of ``unsettled()``, from a thread of its own."""
 
-    def __init__(self, sqs: Any, visibility_timeout: int, delivered: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, sqs: Any, visibility_timeout: int, unsettled: Callable[[], Mapping[str, Any]]) -> None:
         self._sqs = sqs
         self._visibility_timeout = visibility_timeout
-        self._delivered = delivered
+        self._unsettled = unsettled
+        self._lost: set[str] = set()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sqs-visibility-heartbeat", daemon=True)
 
@@ -44,11 +45,13 @@ class VisibilityHeartbeat:
                 log.exception("visibility heartbeat failed; trying again in %.0f s", self._visibility_timeout / 3)
 
     def beat(self) -> None:
-        """Extend everything once."""
+        """Extend everything once, but for what is known to be lost."""
+        unsettled = self._unsettled()
+        self._lost.intersection_update(unsettled)
         queues: dict[str, list[str]] = {}
-        for receipt, message in list(self._delivered().items()):
+        for receipt, message in unsettled.items():
             queue_url = message.delivery_info.get("sqs_queue")
-            if queue_url:
+            if queue_url and receipt not in self._lost:
                 queues.setdefault(queue_url, []).append(receipt)
         for queue_url, receipts in queues.items():
             for start in range(0, len(receipts), ENTRIES_PER_CALL):
@@ -65,6 +68,14 @@ class VisibilityHeartbeat:
             log.warning("visibility of %d messages of %s not extended: %s", len(receipts), queue_url, error)
             return
         for failed in answer.get("Failed", []):
-            if receipts[int(failed["Id"])] not in self._delivered():
-                continue  # settled meanwhile
-            log.warning("a message of %s is lost to this worker: %s", queue_url, failed.get("Message", failed["Code"]))
+            self._note(queue_url, receipts[int(failed["Id"])], failed)
+
+    def _note(self, queue_url: str, receipt: str, failed: dict[str, Any]) -> None:
+        if receipt not in self._unsettled():
+            return  # settled meanwhile
+        reason = failed.get("Message", failed["Code"])
+        if failed.get("SenderFault"):
+            self._lost.add(receipt)
+            log.warning("a message of %s is lost to this worker: %s", queue_url, reason)
+        else:
+            log.warning("visibility of a message of %s not extended: %s", queue_url, reason)

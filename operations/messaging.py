@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError, WaiterError
+
 from podcasting.errors import Permanent
 from publishers.queues import Queue
 
@@ -26,12 +28,10 @@ def deploy(cloudformation: Any, sqs: Any, *, visibility_timeout: int) -> dict[st
         "TemplateBody": TEMPLATE.read_text(),
         "Parameters": [{"ParameterKey": "VisibilityTimeout", "ParameterValue": str(visibility_timeout)}],
     }
-    if _exists(cloudformation):
-        cloudformation.update_stack(**arguments)
-        cloudformation.get_waiter("stack_update_complete").wait(StackName=STACK)
-    else:
-        cloudformation.create_stack(**arguments)
-        cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK)
+    try:
+        _create_or_update(cloudformation, arguments)
+    except WaiterError as error:
+        raise Permanent(f"stack {STACK} was not deployed: {error}") from error
     resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
     missing = [resource["LogicalResourceId"] for resource in resources if not resource.get("PhysicalResourceId")]
     if missing or len(resources) != 2 * len(Queue):
@@ -44,15 +44,40 @@ def dead_letter_queue(queue: str) -> str:
     return f"airdate-{queue}-dead-letters"
 
 
+def _create_or_update(cloudformation: Any, arguments: dict[str, Any]) -> None:
+    if not _exists(cloudformation):
+        cloudformation.create_stack(**arguments)
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK)
+        return
+    try:
+        cloudformation.update_stack(**arguments)
+    except ClientError as error:
+        # AWS's answer when the stack is as the template says already.
+        if "No updates are to be performed" in str(error):
+            return
+        raise
+    cloudformation.get_waiter("stack_update_complete").wait(StackName=STACK)
+
+
 def _exists(cloudformation: Any) -> bool:
     return any(stack["StackName"] == STACK for stack in cloudformation.describe_stacks()["Stacks"])
 
 
 def _proven(sqs: Any, queue: str) -> str:
-    url: str = sqs.get_queue_url(QueueName=f"airdate-{queue}")["QueueUrl"]
+    url = _url(sqs, f"airdate-{queue}")
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     redrive = json.loads(attributes.get("RedrivePolicy", "{}"))
     if not redrive.get("deadLetterTargetArn", "").endswith(f":{dead_letter_queue(queue)}"):
         raise Permanent(f"queue {url} has no redrive policy to {dead_letter_queue(queue)}")
-    sqs.get_queue_url(QueueName=dead_letter_queue(queue))
+    _url(sqs, dead_letter_queue(queue))
+    return url
+
+
+def _url(sqs: Any, name: str) -> str:
+    try:
+        url: str = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    except ClientError as error:
+        raise Permanent(
+            f"stack {STACK} has a queue {name} that SQS does not find: {error}; delete the stack and deploy again"
+        ) from error
     return url

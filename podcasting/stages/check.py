@@ -82,7 +82,7 @@ def _fault(measured: Measurement, promised_seconds: float) -> str | None:
     """Why a file that measures so may not be published, or None."""
     seconds, loudness, peak, silence = measured
     if abs(seconds - promised_seconds) > DURATION_TOLERANCE_SECONDS:
-        return f"only {seconds:.1f} s of it decode where {promised_seconds:.1f} s were made"
+        return f"{seconds:.1f} s of it decode where {promised_seconds:.1f} s were made"
     if loudness <= SILENT_LUFS:
         return "it is silent"
     if silence >= LONGEST_SILENCE_SECONDS:

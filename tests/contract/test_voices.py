@@ -8,6 +8,8 @@ import unicodedata
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from podcasting.errors import Permanent
 from podcasting.providers.voices import Samples, Voice
@@ -121,6 +123,7 @@ def test_hibari_is_loaded_only_when_it_speaks(pytestconfig: pytest.Config) -> No
         (unicodedata.normalize("NFD", "café"), "café"),
         ("Erdoğan, Dvořák, Łódź, Nguyễn, Œuvre", "Erdogan, Dvorák, Lódz, Nguyen, OEuvre"),
         ("the α-helix and Δ wave", "the alpha -helix and delta wave"),
+        ("5 μm of λ, and ς", "5 µm of lambda , and sigma"),
         ("It costs 100 € or 5$, not €3", "It costs €100 or $5, not €3"),
         ("20 °C, 5 µm, ½ cup, 3 × 4", "20 °C, 5 µm, ½ cup, 3 × 4"),
         ("Xi Jinping (习近平) spoke (at length).", "Xi Jinping spoke (at length)."),
@@ -135,3 +138,13 @@ def test_what_hibari_is_given_to_read(text: str, read: str) -> None:
 def test_english_with_words_of_another_script_is_refused_and_not_garbled(text: str) -> None:
     with pytest.raises(Permanent, match=r"hibari reads English, not .*change the script"):
         readable(text)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_made_readable_or_refused(text: str) -> None:
+    try:
+        read = readable(text)
+    except Permanent:
+        return
+    assert any(character.isalnum() for character in read)
+    assert all(ord(character) < 256 for character in read if character.isalpha())  # others hibari leaves out

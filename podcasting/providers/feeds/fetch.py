@@ -1,11 +1,8 @@
-"""Reading a URL or a file that others control: bounded in bytes and seconds, errors by class."""
+"""Reading a URL that others control: bounded in bytes and seconds, with errors whose class says what to do."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import ssl
-import stat
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from pathlib import Path
 from typing import NoReturn
 
 import httpcore
@@ -260,38 +256,6 @@ def retry_after(value: str | None, now: Callable[[], datetime]) -> float | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return max(0.0, (moment - now()).total_seconds())
-
-
-def read_file(path: Path, *, max_bytes: int) -> Document:
-    """The regular file at ``path``. Its ETag is the hash of its content.
-
-    Raises:
-        Permanent: missing, unreadable, not a regular file, or larger than ``max_bytes``.
-    """
-    try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise Permanent(f"{path} is not a regular file; name the feed's file itself")
-            body = file.read(max_bytes + 1)
-    except FileNotFoundError as error:
-        raise Permanent(f"there is no file {path}; correct the path") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise Permanent(f"{path} can't be read ({reason}); correct the path or its permissions") from error
-    if len(body) > max_bytes:
-        raise Permanent(too_large(str(path), max_bytes))
-    return Document(
-        url=path.absolute().as_uri(),
-        body=body,
-        media_type="",
-        charset=None,
-        validators=Validators(etag=f'"{hashlib.sha256(body).hexdigest()}"'),
-    )
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    # Without O_NONBLOCK, opening a named pipe waits for a writer for ever.
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def too_large(shown: str, max_bytes: int) -> str:

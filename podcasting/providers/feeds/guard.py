@@ -8,6 +8,7 @@ address that was checked is the one connected to, for every connection of every 
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import ssl
 import time
@@ -23,6 +24,7 @@ Resolve = Callable[[str, int], tuple[str, ...]]
 
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291, section 2.4: all that is allotted so far
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+_HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _MOST_ADDRESSES = 6
 
 
@@ -103,9 +105,11 @@ class GuardedNetwork(httpcore.NetworkBackend):
         raise NotImplementedError
 
     def _addresses(self, host: str, port: int) -> tuple[str, ...]:
+        if not _HOST.fullmatch(host):
+            raise Permanent(f"{host!r} is not a host name; correct the URL")
         try:
             found = self._resolve(host, port)
-        except UnicodeError as error:
+        except UnicodeError as error:  # a label that is empty or longer than 63 characters
             raise Permanent(f"{host!r} is not a host name; correct the URL") from error
         except OSError as error:
             raise Retryable(f"the name {host} does not resolve ({error.strerror or error})") from error

@@ -14,7 +14,7 @@ import feedparser  # type: ignore[import-untyped]
 from podcasting.errors import Permanent
 from podcasting.providers.feeds import Entry, Feed
 from podcasting.providers.feeds.fetch import Document, without_credentials
-from podcasting.providers.feeds.text import decode, plain_text, tidy
+from podcasting.providers.feeds.text import decode, is_excessive, plain_text, tidy
 
 MAX_ENTRIES = 1000
 MAX_TEXT_CHARACTERS = 50_000
@@ -35,7 +35,7 @@ def parse_feed(document: Document, resolve_link: ResolveLink) -> Feed:
     Malformed XML is accepted as far as it holds entries.
 
     Raises:
-        Permanent: entities are declared, or it is not a feed; says what it looks like.
+        Permanent: entities are declared, its markup is excessive, or it is not a feed; says what it looks like.
     """
     shown = without_credentials(document.url)
     text = decode(document.body, document.charset)
@@ -43,6 +43,8 @@ def parse_feed(document: Document, resolve_link: ResolveLink) -> Feed:
     # all of the decoded text: what a parser takes for the DOCTYPE can be argued about.
     if _ENTITY.search(text):
         raise Permanent(f"{shown} declares XML entities, which may be a bomb; publish the feed without them")
+    if is_excessive(text):
+        raise Permanent(f"{shown} holds more markup than a feed can need; use a shorter feed")
     root = _without_prolog(text)
     parsed = _parsed(root)
     if not parsed.get("version") and not parsed["entries"]:

@@ -9,10 +9,11 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from podcasting.errors import Permanent
 from podcasting.providers.feeds import Feed, Validators
-from podcasting.providers.feeds.fetch import Document, Fetcher, read_file, without_credentials
+from podcasting.providers.feeds.fetch import Document, Fetcher, without_credentials
+from podcasting.providers.feeds.files import read_file
 from podcasting.providers.feeds.guard import Resolve, system_resolver
 from podcasting.providers.feeds.parse import parse_feed
-from podcasting.providers.feeds.text import decode
+from podcasting.providers.feeds.text import decode, is_excessive
 
 MAX_BYTES = 5 * 1024 * 1024
 TIMEOUT_SECONDS = 20.0
@@ -141,9 +142,12 @@ def _file_link(folder: Path, link: str) -> str | None:
 def _main_text(document: Document) -> str | None:
     import trafilatura  # heavy, and only pages need it
 
+    markup = decode(document.body, document.charset)
+    if is_excessive(markup):
+        return None
     try:
         text = trafilatura.extract(
-            decode(document.body, document.charset),
+            markup,
             include_comments=False,
             include_tables=False,
             favor_precision=True,

@@ -48,9 +48,10 @@ _UNDIVIDED = str.maketrans({
 _GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
     "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi", "ο": "omicron", "π": "pi", "ρ": "rho",
-    "σ": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega",
+    "σ": "sigma", "ς": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega",
 }  # fmt: skip
-_LONE_GREEK = re.compile(r"(?<![Ͱ-Ͽ])[Α-Ωα-ω](?![Ͱ-Ͽ])")
+_LONE_GREEK = re.compile(rf"(?<![Ͱ-Ͽ])[{''.join(_GREEK)}{''.join(_GREEK).upper()}](?![Ͱ-Ͽ])")
+_GREEK_MU_IN_A_UNIT = re.compile(r"(?<=\d)(\s?)μ(?=[A-Za-z]{1,2}\b)")
 _AMOUNT_BEFORE_SIGN = re.compile(r"(\d[\d.,]*)\s?([€£$¥])(?![\d€£$¥])")
 _IN_PARENTHESES = re.compile(r"\s*\(([^()]*)\)")
 _SYMBOLS_HIBARI_READS = frozenset("°©")
@@ -59,7 +60,7 @@ _SYMBOLS_HIBARI_READS = frozenset("°©")
 class HibariVoice:
     """The :class:`~podcasting.providers.voices.Voice` that is always there.
 
-    Measured on two shared cores: 30 to 70 times faster than real time, 250 MB.
+    Measured on two shared cores: some 25 times faster than real time, 330 MB with all its libraries.
     """
 
     def __init__(self) -> None:
@@ -114,6 +115,7 @@ def readable(text: str) -> str:
     """
     plain = unicodedata.normalize("NFC", text).translate(_TYPOGRAPHY).translate(_UNDIVIDED)
     plain = _AMOUNT_BEFORE_SIGN.sub(r"\2\1", plain)
+    plain = _GREEK_MU_IN_A_UNIT.sub(r"\1µ", plain)
     plain = _LONE_GREEK.sub(lambda letter: f" {_GREEK[letter.group().lower()]} ", plain)
     plain = _IN_PARENTHESES.sub(_without_foreign_gloss, "".join(map(_plain_character, plain)))
     foreign = "".join(character for character in plain if _is_foreign(character))

@@ -25,7 +25,7 @@ _ABBREVIATION = re.compile(
 )
 _CLOCK = re.compile(r"\b[ap]\.m$")
 _LEANS = re.compile(
-    r"(?:(?:he|she|they|it|this|that|these|those|his|her|hers|their|its|him|them|however|but|and|so|or|nor|yet|then|thus"
+    r"(?:(?:he|she|they|it|that|those|his|her|hers|their|its|him|them|however|but|and|so|or|nor|yet|then|thus"
     r"|therefore|hence|also|instead|moreover|furthermore|meanwhile|nevertheless|nonetheless|still|such|neither|either"
     r"|another|others|otherwise|consequently|similarly|likewise|besides|indeed|here|in both|even so|for example"
     r"|for instance|in addition|as a result|in contrast|on the other hand|from then|after that|before that|at first"

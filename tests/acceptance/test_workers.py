@@ -1,0 +1,177 @@
+"""Real workers, a real SQS API over HTTP: nothing is lost, nothing is made twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from podcasting.models import EpisodeStatus
+from tests.acceptance.conftest import EXAMPLES, Machine
+
+pytestmark = pytest.mark.slow
+
+
+def add_podcast(machine: Machine, source: Path = EXAMPLES) -> None:
+    machine.airdate("podcasts", "add", "My show", "--source", str(source))
+
+
+def episodes(machine: Machine) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = machine.ask("episodes", "list")
+    return found
+
+
+def clips(machine: Machine) -> dict[str, int]:
+    """Each finished clip, and when it was written."""
+    return {path.name: path.stat().st_mtime_ns for path in (machine.home / "work" / "clips").glob("*.wav")}
+
+
+def test_kill_9_in_mid_speech_costs_at_most_the_clip_in_hand(machine: Machine) -> None:
+    add_podcast(machine)
+    machine.airdate("discover", "podcasts")
+    machine.start("generator")
+    machine.until("a few clips", lambda: len(clips(machine)) >= 4)
+
+    machine.kill("generator")
+    before = clips(machine)
+    (interrupted,) = episodes(machine)
+    assert interrupted["status"] == EpisodeStatus.SCRIPT_READY, "killed too late to show anything"
+
+    machine.start("generator")
+    machine.until("the audio", lambda: episodes(machine)[0]["status"] == EpisodeStatus.COMPLETED, 90)
+
+    (finished,) = episodes(machine)
+    after = clips(machine)
+    assert finished["id"] == interrupted["id"]
+    assert {name: after[name] for name in before} == before, "a finished clip was made again"
+    assert machine.dead_letters("podcast-generation") == 0
+
+
+def test_every_message_tripled_makes_one_episode(machine: Machine) -> None:
+    add_podcast(machine)
+    message = {
+        "version": "1.0",
+        "type": "podcast_generation",
+        "data": {"podcastId": "my-show", "title": "My show", "frequency": 1, "latestEpisodeDate": None},
+        "metadata": {"retryCount": 0, "source": "podcast_scheduler"},
+    }
+    for _ in range(3):
+        machine.send("podcast-generation", celery_body("tasks.podcasts.generate_podcast", message))
+    machine.start("generator", AIRDATE_GENERATORS="2")
+    machine.start("processor")
+
+    machine.until("publication", lambda: [each for each in episodes(machine) if each["status"] == "published"], 120)
+    machine.until("empty queues", lambda: not busy(machine), 60)
+
+    assert len(episodes(machine)) == 1
+    assert machine.dead_letters("podcast-generation") == machine.dead_letters("episode-processing") == 0
+
+
+def test_a_final_failure_reaches_the_dead_letter_queue_by_redrive(machine: Machine, tmp_path: Path) -> None:
+    source = tmp_path / "feed.xml"
+    source.write_text("<html><body>no feed at all</body></html>")
+    add_podcast(machine, source)
+    machine.airdate("discover", "podcasts")
+
+    machine.start("generator")
+    machine.until("a dead letter", lambda: machine.dead_letters("podcast-generation") == 1, 60)
+
+    (failed,) = episodes(machine)
+    assert failed["status"] == EpisodeStatus.FAILED
+    assert failed["failure"]["stage"] == "collect"
+    assert "feed" in failed["failure"]["reason"]
+    assert failed["attempts"] == 1, "a permanent failure is not tried again"
+    assert machine.alive("generator")
+
+
+def test_a_failure_that_may_pass_is_retried_and_then_given_up(machine: Machine) -> None:
+    machine.environment["AIRDATE_ALLOWED_PRIVATE_HOSTS"] = "127.0.0.1:9"
+    machine.airdate("podcasts", "add", "My show", "--source", "http://127.0.0.1:9/nobody-listens-here.xml")
+    machine.airdate("discover", "podcasts")
+
+    machine.start("generator")
+    machine.until("a dead letter", lambda: machine.dead_letters("podcast-generation") == 1, 60)
+
+    (failed,) = episodes(machine)
+    assert failed["status"] == EpisodeStatus.FAILED
+    assert failed["attempts"] == 2, "AIRDATE_MAX_RETRIES is 1: two starts"
+    assert "trying again in" in machine.log("generator")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"version": "2.0"}, "version is '2.0'"),
+        ({"data": {"podcastId": "my-show", "title": "My show", "frequency": 1}}, "data.latestEpisodeDate"),
+        ({"type": "podcast_deletion"}, "type is 'podcast_deletion'"),
+    ],
+)
+def test_a_message_of_another_version_or_shape_is_a_dead_letter(
+    machine: Machine, change: dict[str, object], named: str
+) -> None:
+    message = {
+        "version": "1.0",
+        "type": "podcast_generation",
+        "data": {"podcastId": "my-show", "title": "My show", "frequency": 1, "latestEpisodeDate": None},
+        "metadata": {"retryCount": 0, "source": "podcast_scheduler"},
+    }
+    machine.send("podcast-generation", celery_body("tasks.podcasts.generate_podcast", message | change))
+    machine.start("generator")
+
+    machine.until("a dead letter", lambda: machine.dead_letters("podcast-generation") == 1, 40)
+
+    assert named in machine.log("generator")
+    assert machine.alive("generator")
+
+
+def test_an_unknown_episode_is_a_dead_letter(machine: Machine) -> None:
+    message = {
+        "version": "1.0",
+        "type": "episode_processing",
+        "data": {
+            "episodeId": "nobody",
+            "podcastId": "my-show",
+            "status": "completed",
+            "timestamp": "2026-11-24T06:00:00Z",
+        },
+        "metadata": {"retryCount": 0, "source": "episode_checker"},
+    }
+    machine.send("episode-processing", celery_body("tasks.episodes.process_episode", message))
+    machine.start("processor")
+
+    machine.until("a dead letter", lambda: machine.dead_letters("episode-processing") == 1, 40)
+
+    assert "no episode has the id 'nobody'" in machine.log("processor")
+
+
+def busy(machine: Machine) -> bool:
+    return any(depth["visible"] or depth["in_flight"] for depth in machine.ask("queues").values())
+
+
+def celery_body(task: str, argument: object) -> str:
+    """A message as kombu and Celery write it (protocol 2), made without either."""
+    identity = f"{task}-{len(json.dumps(argument))}"
+    return json.dumps(
+        {
+            "body": json.dumps([[argument], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]),
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": {
+                "lang": "py",
+                "task": task,
+                "id": identity,
+                "root_id": identity,
+                "parent_id": None,
+                "group": None,
+            },
+            "properties": {
+                "correlation_id": identity,
+                "delivery_mode": 2,
+                "delivery_info": {"exchange": "", "routing_key": "podcast-generation"},
+                "priority": 0,
+                "delivery_tag": identity,
+            },
+        }
+    )
