@@ -44,8 +44,8 @@ class Settings(BaseSettings):
     database_url: str = ""
     public_url: str = ""
     bucket: str = ""
-    site_port: int = Field(default=8417, ge=0, le=65535)
-    flower_port: int = Field(default=5555, ge=0, le=65535)
+    site_port: int = Field(default=8417, ge=1, le=65535)
+    flower_port: int = Field(default=5555, ge=1, le=65535)
 
     aws_access_key_id: str = Field(default="", validation_alias="AWS_ACCESS_KEY_ID")
     aws_secret_access_key: SecretStr = Field(default=SecretStr(""), validation_alias="AWS_SECRET_ACCESS_KEY")

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from operations.platform import free_port
+from operations.ports import free_port, is_free
 from operations.summary import summary
 from podcasting.fingerprint import fingerprint
 from podcasting.models import Episode, EpisodeStatus, Podcast
@@ -38,8 +38,8 @@ def environment(feed: str | None) -> dict[str, str]:
         "AIRDATE_HOME": str(HOME),
         "AIRDATE_SCHEDULE_PODCASTS_EVERY": "2",
         "AIRDATE_CHECK_EPISODES_EVERY": "5",
-        "AIRDATE_SITE_PORT": str(_port("AIRDATE_SITE_PORT", 8417)),
-        "AIRDATE_FLOWER_PORT": str(_port("AIRDATE_FLOWER_PORT", 5555)),
+        "AIRDATE_SITE_PORT": _port("AIRDATE_SITE_PORT", 8417),
+        "AIRDATE_FLOWER_PORT": _port("AIRDATE_FLOWER_PORT", 5555),
     }
     source = urlsplit(feed or "")
     if source.hostname:
@@ -59,18 +59,12 @@ def environment(feed: str | None) -> dict[str, str]:
     return dict.fromkeys(cleared, "") | chosen
 
 
-def _port(variable: str, usual: int) -> int:
-    if variable in os.environ:
-        return int(os.environ[variable])
-    import socket
-
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", usual))
-        except OSError:
-            return free_port()
-    return usual
+def _port(variable: str, usual: int) -> str:
+    # A port that somebody chose is used or refused; the usual one gives way to a free one, and so does 0.
+    chosen = os.environ.get(variable, "")
+    if chosen not in {"", "0"}:
+        return chosen
+    return str(usual if not chosen and is_free(usual) else free_port())
 
 
 def prepare(feed: str | None) -> Podcast:

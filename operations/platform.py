@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,9 +19,10 @@ from honcho.printer import Message, Printer
 
 from operations import messaging
 from operations.embedded_aws import EmbeddedAws
+from operations.ports import is_free
 from podcasting import syndication
 from podcasting.database.connection import migrate
-from podcasting.errors import Permanent, Retryable
+from podcasting.errors import Permanent
 from settings import settings
 from tasks import wiring
 
@@ -134,19 +134,8 @@ def _only_one(home: Path) -> Iterator[None]:
 
 
 def _require_free(port: int, variable: str, what: str) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise Retryable(
-                f"port {port} on 127.0.0.1, for {what}, cannot be used: {error.strerror}; "
-                f"stop what listens there, or set {variable} to another port"
-            ) from None
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    if not is_free(port):
+        raise Permanent(
+            f"port {port} on 127.0.0.1, for {what}, is in use; "
+            f"stop what listens there, or set {variable} to another port"
+        )

@@ -9,7 +9,7 @@ from podcasting.models import EpisodeStatus
 from podcasting.providers.writers import Brief, Script
 from podcasting.stages.collect import Collected, CollectInput, Known, collect
 from podcasting.stages.cover import draw_cover
-from podcasting.stages.master import Mastered, MasterInput, master
+from podcasting.stages.master import ClipDamaged, Mastered, MasterInput, master
 from podcasting.stages.script import ScriptInput, script
 from podcasting.stages.speech import Speech, SpeechInput, speak
 from podcasting.work import Work
@@ -79,18 +79,16 @@ def generate(work: Work) -> None:
         episode_number=episode.number,
         slot=episode.slot,
     )
-    work.run(
-        "master",
-        fingerprint("master", mix),
-        lambda: master(
-            mix,
-            studio.workspace,
-            draw_cover(podcast.title, podcast.author, side=EMBEDDED_COVER_PIXELS),
-            work.progress,
-        ),
-        Mastered,
-        status=EpisodeStatus.COMPLETED,
-    )
+
+    def mastered() -> Mastered:
+        art = draw_cover(podcast.title, podcast.author, side=EMBEDDED_COVER_PIXELS)
+        return master(mix, studio.workspace, art, work.progress)
+
+    try:
+        work.run("master", fingerprint("master", mix), mastered, Mastered, status=EpisodeStatus.COMPLETED)
+    except ClipDamaged:
+        studio.database.checkpoints.forget(work.lease, "speech")
+        raise
 
 
 def _known(work: Work) -> Known:

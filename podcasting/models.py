@@ -66,7 +66,7 @@ class Podcast(Frozen):
     """Where the grid of slots begins; later slots are whole periods after it."""
     next_episode_at: UtcDatetime
     latest_episode_at: UtcDatetime | None = None
-    """The slot of the newest published episode."""
+    """The slot of the newest episode on the site."""
     version: int = 0
     """Counts each change of what the podcast publishes; its feed and page carry it."""
 

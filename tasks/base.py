@@ -23,6 +23,8 @@ from sqlalchemy.exc import DBAPIError
 from podcasting.errors import LeaseHeld, LeaseLost, NothingNew, Permanent, Retryable, Waits
 from podcasting.models import Episode, EpisodeStatus
 from podcasting.work import Work, kept, reason
+from publishers.queues import ROUTES
+from publishers.queues import Task as QueuedTask
 from settings import settings
 from tasks.logs import bound
 from tasks.wiring import studio
@@ -90,8 +92,8 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
 
     def _delayed(self, seconds: int) -> dict[str, Any]:
         # DelaySeconds rather than a countdown: SQS keeps the message, not a worker's memory. A retry is a
-        # new message, so its fair share is named again.
-        options: dict[str, Any] = {"delay_seconds": seconds}
+        # new message, so its queue and its fair share are named again; a forged one may say anything.
+        options: dict[str, Any] = {"delay_seconds": seconds, "queue": ROUTES[QueuedTask(self.name)].value}
         arguments = self.request.args or ()
         with suppress(LookupError, TypeError):
             options["MessageGroupId"] = arguments[0]["data"]["podcastId"]

@@ -112,7 +112,7 @@ def studio(sqlite: Database, clock: Clock, limits: Limits) -> Studio:
         site_url="http://127.0.0.1:8417",
         sources=FakeSources(),
         writer=ExtractiveWriter(),
-        voice=ToneVoice(),
+        voice=ToneVoice(seconds_per_character=0.04),
         limits=limits,
         now=clock,
     )

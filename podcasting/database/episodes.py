@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, case, delete, func, select, update
 
 from podcasting.database import leases
 from podcasting.database.connection import read
@@ -61,7 +61,7 @@ class Episodes:
             return [episode_from(row) for row in connection.execute(statement).mappings()]
 
     def release(self, lease: Lease, now: datetime) -> None:
-        """Let the feed list the episode: its files are on the site. The podcast's version goes up.
+        """Let the feed list the episode: its files are on the site. The podcast gets a version and a latest date.
 
         Doing it again keeps the first date.
 
@@ -73,8 +73,14 @@ class Episodes:
             row = connection.execute(select(episodes).where(episodes.c.id == lease.episode_id)).mappings().one()
             if row["released_at"] is None:
                 connection.execute(update(episodes).where(leases.held(lease)).values(released_at=now))
+            latest = func.coalesce(podcasts.c.latest_episode_at, row["slot"])
             connection.execute(
-                update(podcasts).where(podcasts.c.id == row["podcast_id"]).values(version=podcasts.c.version + 1)
+                update(podcasts)
+                .where(podcasts.c.id == row["podcast_id"])
+                .values(
+                    version=podcasts.c.version + 1,
+                    latest_episode_at=case((latest < row["slot"], row["slot"]), else_=latest),
+                )
             )
 
     def publish(self, lease: Lease, now: datetime) -> None:
@@ -84,15 +90,7 @@ class Episodes:
             LeaseLost: another worker took over; nothing is written.
         """
         with self._engine.begin() as connection:
-            episode = _end(connection, lease, EpisodeStatus.PUBLISHED, now)
-            connection.execute(
-                update(podcasts)
-                .where(
-                    podcasts.c.id == episode.podcast_id,
-                    podcasts.c.latest_episode_at.is_(None) | (podcasts.c.latest_episode_at < episode.slot),
-                )
-                .values(latest_episode_at=episode.slot)
-            )
+            _end(connection, lease, EpisodeStatus.PUBLISHED, now)
 
     def skip(self, lease: Lease, reason: str, now: datetime) -> None:
         """End as skipped: the slot has nothing new to say.

@@ -10,7 +10,7 @@ from typing import IO, NamedTuple
 import numpy as np
 from pydantic import model_validator
 
-from podcasting.errors import Permanent
+from podcasting.errors import Permanent, Retryable
 from podcasting.fingerprint import fingerprint
 from podcasting.id3 import Tag, TaggedChapter, render
 from podcasting.models import Frozen, UtcDatetime
@@ -53,6 +53,10 @@ _CHAPTER_BEFORE_SPEECH_SECONDS = 0.25
 _KEPT_BEFORE_SECONDS, _KEPT_AFTER_SECONDS = 0.05, 0.1
 """What trimming leaves of an engine's own silence: soft consonants begin and end below the threshold."""
 _FADE_SECONDS = 0.008
+
+
+class ClipDamaged(Retryable):
+    """A clip is missing or broken: the speech stage makes it again, and only it."""
 
 
 class Cue(Frozen):
@@ -117,7 +121,8 @@ def master(given: MasterInput, workspace: Storage, cover: bytes, progress: Calla
     ``progress`` is told of each clip, pass and minute, and ends the stage at once by raising.
 
     Raises:
-        Permanent: a clip is missing or broken, or the loudness cannot be reached.
+        ClipDamaged: a clip is missing or broken.
+        Permanent: the loudness cannot be reached.
         Retryable: the storage failed for a reason that may pass.
     """
     with tempfile.TemporaryFile() as file:
@@ -200,15 +205,14 @@ def _record(given: MasterInput, workspace: Storage, tape: _Tape, progress: Calla
 
 
 def _clip(workspace: Storage, clip: Clip, rate: int) -> Samples:
-    remedy = "`airdate episodes retry` speaks the script again"
     try:
         samples, clip_rate = read_wav(workspace.get(clip.key))
     except KeyError as error:
-        raise Permanent(f"clip {clip.key} is gone from the workspace; {remedy}") from error
+        raise ClipDamaged(f"clip {clip.key} is gone from the workspace; it is spoken again") from error
     except SoundError as error:
-        raise Permanent(f"clip {clip.key} is damaged: {error}; {remedy}") from error
+        raise ClipDamaged(f"clip {clip.key} is damaged: {error}; it is spoken again") from error
     if clip_rate != rate:
-        raise Permanent(f"clip {clip.key} has {clip_rate} samples a second, the others {rate}; {remedy}")
+        raise ClipDamaged(f"clip {clip.key} has {clip_rate} samples a second, the others {rate}; it is spoken again")
     return samples
 
 

@@ -47,6 +47,7 @@ class Machine:
     def start_aws(self) -> None:
         self.aws.start()
         messaging.deploy(self.client("cloudformation"), self.client("sqs"), visibility_timeout=VISIBILITY_SECONDS)
+        self.airdate("migrate")
 
     def client(self, service: str) -> Any:
         return boto3.client(

@@ -169,7 +169,7 @@ def celery_body(task: str, argument: object) -> str:
             "properties": {
                 "correlation_id": identity,
                 "delivery_mode": 2,
-                "delivery_info": {"exchange": "", "routing_key": "podcast-generation"},
+                "delivery_info": {"exchange": "", "routing_key": "wherever"},
                 "priority": 0,
                 "delivery_tag": identity,
             },

@@ -183,17 +183,17 @@ class TestClaims:
 
         assert lasted == [300, 600, 1200, 2400]
 
-    def test_a_backlog_of_a_day_adds_a_logarithm_of_copies(
+    def test_a_backlog_of_hours_adds_a_logarithm_of_copies(
         self, database: Database, add_podcast: AddPodcast, clock: Clock
     ) -> None:
         add_podcast(database)
 
         copies = 0
-        for _ in range(24 * 60):
+        for _ in range(6 * 60):
             copies += len(database.claims.podcasts(clock.now, seconds=300, limit=10))
             clock.forward(60)
 
-        assert copies == 9
+        assert copies == 7
 
     def test_a_released_claim_is_claimable_at_once_and_costs_no_doubling(
         self, database: Database, add_podcast: AddPodcast, clock: Clock
@@ -504,12 +504,12 @@ class TestEnds:
         assert released.released_at == first
         assert database.podcasts.get("my-show").version == 2
 
-    def test_publishing_dates_the_podcast(self, database: Database, add_podcast: AddPodcast, clock: Clock) -> None:
+    def test_a_release_dates_the_podcast(self, database: Database, add_podcast: AddPodcast, clock: Clock) -> None:
         add_podcast(database)
         lease = take(database, clock, open_slot(database, clock))
         slot: datetime = database.episodes.get(lease.episode_id).slot
 
-        database.episodes.publish(lease, clock.now)
+        database.episodes.release(lease, clock.now)
 
         assert database.podcasts.get("my-show").latest_episode_at == slot
 

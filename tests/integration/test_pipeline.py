@@ -129,7 +129,7 @@ def test_the_next_episode_tells_only_what_is_new(
     collected = studio.database.checkpoints.of(second.id)["collect"].output
     assert [story["title"] for story in collected["stories"]] == [feed_of("pips").entries[0].title]
     feed = feedparser.parse(studio.site.get("my-show/feed.xml"))
-    assert [entry.id for entry in feed.entries][0] == second.id
+    assert feed.entries[0].id == second.id
     assert len(feed.entries) == 2
 
 
@@ -158,6 +158,32 @@ def test_a_language_that_the_voice_does_not_speak_fails(studio: Studio, add_podc
 
     with pytest.raises(Permanent, match="he"):
         do(studio, open_slot(studio), generation.generate)
+
+
+def test_a_clip_that_was_lost_is_spoken_again_and_only_it(studio: Studio, add_podcast: AddPodcast) -> None:
+    add_podcast(studio.database)
+    episode = open_slot(studio)
+    lost: list[str] = []
+
+    class Losing(MemoryStorage):
+        """A workspace that loses a clip once, after all of them were made."""
+
+        def get(self, key: str) -> bytes:
+            if key.startswith("clips/") and key in self.contents and not lost:
+                lost.append(key)
+                self.contents.pop(key)
+            return super().get(key)
+
+    losing = replace(studio, workspace=Losing())
+    with pytest.raises(Retryable, match="spoken again"):
+        do(losing, episode, generation.generate)
+    assert isinstance(studio.voice, ToneVoice)
+    spoken = len(studio.voice.spoken)
+
+    do(losing, episode, generation.generate)
+
+    assert len(studio.voice.spoken) == spoken + 1
+    assert studio.database.episodes.get(episode.id).status is EpisodeStatus.COMPLETED
 
 
 def test_damaged_audio_is_never_published_and_a_retry_makes_it_again(studio: Studio, add_podcast: AddPodcast) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import logging
 from collections import Counter
@@ -30,13 +31,24 @@ NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
+def server() -> Iterator[str]:
+    """Where moto answers, as host:port."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    yield f"{host}:{port}"
     server.stop()
+
+
+@pytest.fixture
+def endpoint(server: str) -> str:
+    """An AWS with nothing in it."""
+    connection = http.client.HTTPConnection(server, timeout=10)
+    connection.request("POST", "/moto-api/reset")
+    assert connection.getresponse().status == 200
+    connection.close()
+    return f"http://{server}"
 
 
 def client(service: str, endpoint: str) -> Any:
@@ -60,9 +72,6 @@ def sqs(endpoint: str) -> Iterator[Any]:
 def cloudformation(endpoint: str) -> Iterator[Any]:
     made = client("cloudformation", endpoint)
     yield made
-    # What a test deployed, the next one finds gone.
-    for stack in made.describe_stacks()["Stacks"]:
-        made.delete_stack(StackName=stack["StackName"])
     made.close()
 
 
@@ -298,7 +307,7 @@ def test_a_stack_that_fails_is_a_clear_error(cloudformation: Any, sqs: Any) -> N
 
     aws = Instead(cloudformation, get_waiter=lambda _: Waiter())
 
-    with pytest.raises(Permanent, match="airdate-messaging was not deployed: .*terminal failure"):
+    with pytest.raises(Permanent, match=r"airdate-messaging was not deployed: .*terminal failure"):
         deploy(aws, sqs, visibility_timeout=60)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -307,6 +308,16 @@ def test_what_stands_alone_is_noticed(text: str) -> None:
 )
 def test_what_a_host_cannot_say_is_left_out(text: str) -> None:
     assert tellable(text) == ()
+
+
+@pytest.mark.parametrize("pattern", [".", "?", ".,;:", "A. ", '."', "(", "[a](", "<a", "a.", "- ", "a-", "!["])
+def test_hostile_text_takes_no_quadratic_time(pattern: str) -> None:
+    text = pattern * (8000 // len(pattern))
+    began = time.perf_counter()
+
+    ExtractiveWriter().write(brief(story(text=text)))
+
+    assert time.perf_counter() - began < 0.5
 
 
 def test_the_budget_is_kept() -> None:

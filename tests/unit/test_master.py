@@ -16,7 +16,7 @@ from podcasting.errors import LeaseLost, Permanent
 from podcasting.providers.voices import Samples, Voice
 from podcasting.providers.writers import Script, Section, Turn
 from podcasting.sound import LoudnessMeter, write_wav
-from podcasting.stages.master import Mastered, MasterInput, master
+from podcasting.stages.master import ClipDamaged, Mastered, MasterInput, master
 from podcasting.stages.speech import Speech, SpeechInput, speak
 from tests.fakes.storage import MemoryStorage
 from tests.fakes.voices import ToneVoice
@@ -261,7 +261,7 @@ def test_names_the_clip_that_is_unfit(harm: Callable[[MemoryStorage, str], None]
     key = work.speech.clips[3].key
     harm(workspace, key)
 
-    with pytest.raises(Permanent, match=reason) as refusal:
+    with pytest.raises(ClipDamaged, match=reason) as refusal:
         master(work, workspace, cover, silently)
 
     assert key in str(refusal.value)

@@ -84,7 +84,7 @@ class _Cast:
 
 
 class ExtractiveWriter:
-    """Writes English, deterministically, in about a millisecond."""
+    """Writes English, deterministically, in some milliseconds a story."""
 
     name = "extractive-1"
 

@@ -17,12 +17,13 @@ _LONGEST_CHARACTERS = 1000
 _SPOKEN_SHARE = 0.7
 _ALIKE = 0.5
 
-_END = re.compile(r"""[.!?]+["'”’»)\]]*(?=\s+["'“‘«(\[]*[A-Z0-9])""")
+_END = re.compile(r"""(?<![.!?])[.!?]+["'”’»)\]]*(?=\s+["'“‘«(\[]*[A-Z0-9])""")
 _TERMINATED = re.compile(r"""[.!?…]["'”’»)\]]*$""")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\"'“‘])(?:[A-Z]|(?:[A-Za-z]\.)+[A-Za-z]|Dr|Mr|Mrs|Ms|Prof|St|Sr|Jr|vs|No|Fig|Gen|Sen|Rep|Gov|Lt|Col|Sgt"
     r"|Capt|Rev|Hon|Mt|Inc|Ltd|Co|Corp|approx|ca|cf|al|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)$"
 )
+_LONGEST_ABBREVIATION = 16
 _CLOCK = re.compile(r"\b[ap]\.m$")
 _LEANS = re.compile(
     r"(?:(?:he|she|they|it|that|those|his|her|hers|their|its|him|them|however|but|and|so|or|nor|yet|then|thus"
@@ -84,7 +85,7 @@ def split_sentences(text: str) -> Iterator[str]:
         line = " ".join(raw.split())
         start = 0
         for match in _END.finditer(line):
-            before = line[start : match.start()]
+            before = line[max(start, match.start() - _LONGEST_ABBREVIATION) : match.start()]
             is_dot = line[match.start()] == "."
             if is_dot and _ABBREVIATION.search(before) and not _CLOCK.search(before):
                 continue

@@ -69,7 +69,7 @@ _TIDYING: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\s+(?=[.,;:?!])", ""),
-        (r"\.{2,}\s*(?=[a-z])", ", "),
+        (r"(?<!\.)\.{2,}\s*(?=[a-z])", ", "),
         (r"\.{2,}", "."),
         (r"([,;:])[,;:]+", r"\1"),
         (r"[,;:]+(?=\.)", ""),
