@@ -23,8 +23,8 @@ $(VENV)/.ready: $(LOCK) pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Airdate needs Python 3.11, 3.12 or 3.13, and none was found; install one, or say where: make setup PYTHON=/path/to/python3.13" >&2; exit 1; }
 	@echo "setting up $(VENV)/ with $$($(PYTHON) --version): a minute or two, once"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(LOCK)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
 .PHONY: demo

@@ -25,6 +25,9 @@ EMBEDDED_ACCOUNT = "123456789012"
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
 """A wait: at most a year, so that adding it to now is always a date."""
 
+Address = Annotated[str, Field(pattern=r"^(https?://\S+)?$")]
+"""A web address, or nothing."""
+
 
 class SettingsError(click.ClickException):
     """A variable is missing or wrong. The message names each, its value and the fix.
@@ -42,7 +45,7 @@ class Settings(BaseSettings):
 
     home: Path = Path("var")
     database_url: str = ""
-    public_url: str = ""
+    public_url: Address = ""
     bucket: str = ""
     site_port: int = Field(default=8417, ge=1, le=65535)
     flower_port: int = Field(default=5555, ge=1, le=65535)
@@ -50,10 +53,10 @@ class Settings(BaseSettings):
     aws_access_key_id: str = Field(default="", validation_alias="AWS_ACCESS_KEY_ID")
     aws_secret_access_key: SecretStr = Field(default=SecretStr(""), validation_alias="AWS_SECRET_ACCESS_KEY")
     aws_region: str = Field(default="us-east-1", validation_alias="AWS_REGION")
-    aws_endpoint: str = ""
-    episode_processing_queue_url: str = Field(default="", validation_alias="EPISODE_PROCESSING_QUEUE_URL")
-    podcast_generation_queue_url: str = Field(default="", validation_alias="PODCAST_GENERATION_QUEUE_URL")
-    discovery_queue_url: str = ""
+    aws_endpoint: Address = ""
+    episode_processing_queue_url: Address = Field(default="", validation_alias="EPISODE_PROCESSING_QUEUE_URL")
+    podcast_generation_queue_url: Address = Field(default="", validation_alias="PODCAST_GENERATION_QUEUE_URL")
+    discovery_queue_url: Address = ""
 
     schedule_podcasts_every: Seconds = 60
     check_episodes_every: Seconds = 60

@@ -19,7 +19,7 @@ class Airdate(click.Group):
         try:
             return super().invoke(ctx)
         except AirdateError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(" ".join(str(error).split())) from error
 
 
 @click.group(cls=Airdate, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from podcasting.database import Database
 from podcasting.database.connection import is_migrated, migrate
@@ -27,6 +27,6 @@ def database() -> Database:
             if not settings().embedded:
                 raise Permanent("the database has no tables, or those of another release: run `airdate migrate`")
             migrate(opened.engine)
-    except OperationalError as error:
+    except DBAPIError as error:
         raise Retryable(f"the database {opened.engine.url.render_as_string()} cannot be used: {error.orig}") from error
     return opened

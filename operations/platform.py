@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from honcho.manager import SYSTEM_PRINTER_NAME, Manager
 from honcho.printer import Message, Printer
 
 from operations import messaging
+from operations.companion import Companion
 from operations.embedded_aws import EmbeddedAws
 from operations.ports import is_free
 from podcasting import syndication
@@ -46,7 +46,7 @@ def platform() -> Iterator[None]:
         migrate(wiring.database().engine)
         aws = EmbeddedAws(settings().embedded_aws_file)
         aws.start()
-        site = None
+        site = Companion("operations.site", str(home / "site"), str(site_port))
         try:
             messaging.deploy(
                 wiring.aws("cloudformation"), wiring.aws("sqs"), visibility_timeout=settings().visibility_timeout
@@ -54,18 +54,10 @@ def platform() -> Iterator[None]:
             # The queues are new and empty: whatever was claimed is claimed no more.
             wiring.database().claims.forget(wiring.utc_now())
             syndication.refresh_all(wiring.studio())
-            site = subprocess.Popen(
-                [sys.executable, "-m", "operations.site", str(home / "site"), str(site_port)],
-                start_new_session=True,
-                stdin=subprocess.PIPE,
-            )
+            site.start()
             yield
         finally:
-            if site is not None:
-                site.kill()
-                site.wait()
-                if site.stdin is not None:
-                    site.stdin.close()
+            site.stop()
             aws.stop()
 
 

@@ -258,9 +258,13 @@ def slug(title: str) -> str:
 
 
 def _source(source: str) -> str:
-    parts = urlsplit(source)
+    try:
+        parts = urlsplit(source)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InvalidPodcast(f"source {source!r} is no address: {error}") from None
     if parts.scheme in {"http", "https"}:
-        if not parts.hostname:
+        if not host:
             raise InvalidPodcast(f"source {source!r} names no host")
         return source
     if len(parts.scheme) > 1 and parts.scheme != "file":

@@ -14,6 +14,7 @@ from typing import Self
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError, StaticFileHandler
 
+from operations.companion import serve_until_left
 from podcasting.errors import AirdateError
 from podcasting.providers.storage.keys import is_key
 from podcasting.stages.publish import (
@@ -182,9 +183,11 @@ class SiteFile(StaticFileHandler):
 
 
 def _serve(root: str, port: str) -> None:
-    with Site(Path(root), port=int(port)):
-        # The pipe ends when the process that started us does, however it ended.
-        sys.stdin.read()
+    try:
+        with Site(Path(root), port=int(port)) as site:
+            serve_until_left(site.url)
+    except PortInUse as taken:
+        sys.exit(str(taken))
 
 
 if __name__ == "__main__":

@@ -83,7 +83,13 @@ def send_claimed(
     discovery: Discovery, claims: Sequence[AnyClaim], message_for: Callable[[AnyClaim], Outgoing]
 ) -> Counts:
     """Send one message for each claim, and release the claims whose message was not sent."""
-    reasons = discovery.sender.send([message_for(claim) for claim in claims])
+    try:
+        reasons = discovery.sender.send([message_for(claim) for claim in claims])
+    except BaseException:
+        # Nobody knows what was sent. A second copy does no harm; a claim on what was not sent would keep it waiting.
+        for claim in claims:
+            discovery.database.claims.release(claim, discovery.now)
+        raise
     for position, reason in reasons.items():
         discovery.database.claims.release(claims[position], discovery.now)
         log.error("not sent, claim released: %s: %s", claims[position].subject.id, reason)

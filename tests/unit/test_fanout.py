@@ -211,6 +211,22 @@ def test_a_failed_send_is_logged_with_its_reason(
     assert "my-show: refused" in caplog.text
 
 
+def test_a_sender_that_breaks_leaves_no_claim_behind(
+    sqlite: Database, sender: RecordingSender, add_podcast: AddPodcast, clock: Clock
+) -> None:
+    class Breaks(RecordingSender):
+        def send(self, outgoing):
+            raise RuntimeError("no broker is configured")
+
+    for name in "ab":
+        add_podcast(sqlite, name)
+
+    with pytest.raises(RuntimeError, match="no broker is configured"):
+        schedule_podcasts(discovering(sqlite, Breaks(), clock))
+
+    assert schedule_podcasts(discovering(sqlite, sender, clock)) == Counts(claimed=2, sent=2)
+
+
 def test_what_a_worker_began_meanwhile_is_not_given_back(
     sqlite: Database, add_podcast: AddPodcast, clock: Clock
 ) -> None:

@@ -182,6 +182,11 @@ def test_files_are_sources_on_ones_own_machine_unless_said_otherwise(
         ("AIRDATE_MAX_STORIES", "1.5"),
         ("AIRDATE_ALLOW_FILE_SOURCES", "perhaps"),
         ("AIRDATE_LOG_LEVEL", "LOUD"),
+        ("AIRDATE_AWS_ENDPOINT", "127.0.0.1:5000"),
+        ("AIRDATE_PUBLIC_URL", "podcasts.example.org"),
+        ("EPISODE_PROCESSING_QUEUE_URL", "airdate-episode-processing"),
+        ("PODCAST_GENERATION_QUEUE_URL", "arn:aws:sqs:us-east-1:1:airdate-podcast-generation"),
+        ("AIRDATE_DISCOVERY_QUEUE_URL", "http://"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
