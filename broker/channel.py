@@ -142,14 +142,14 @@ class Channel(SQS.Channel):
         if trouble is not None:
             self._note(trouble, queue, qname)
             return 0
-        if self._troubles.pop(qname, None):
+        if self._troubles.pop(qname, None) and qname not in self._noack_queues:
             log.warning("receiving from %s again", queue)
         return int(super()._on_messages_ready(queue, qname, messages))
 
     def _note(self, trouble: str, queue: str, qname: str) -> None:
-        if self.closed:  # the poll that a shutdown cut off
+        if self.closed or qname not in self._active_queues:  # the poll that a shutdown cut off
             return
-        if qname not in self._troubles:
+        if qname not in self._troubles and qname not in self._noack_queues:  # of an outage, the work's queue tells
             log.warning("cannot receive from %s: %s; trying again until it answers", queue, trouble)
         self._troubles[qname] = self._troubles.get(qname, 0) + 1
 
