@@ -22,7 +22,7 @@ class Airdate(click.Group):
             raise click.ClickException(" ".join(str(error).split())) from error
 
 
-@click.group(cls=Airdate, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group("airdate", cls=Airdate, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="airdate")
 @click.option("--verbose", is_flag=True, help="Show the logs too, on stderr.")
 def main(*, verbose: bool) -> None:

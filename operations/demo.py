@@ -67,10 +67,9 @@ def _port(variable: str, usual: int) -> str:
     return str(usual if not chosen and is_free(usual) else free_port())
 
 
-def prepare(feed: str | None) -> Podcast:
-    """Add the demo's podcast, due now, unless an earlier run did."""
-    source = str(EXAMPLES if feed is None else feed if urlsplit(feed).hostname else Path(feed).resolve())
-    podcast_id = "everyday-wonders" if feed is None else f"demo-{fingerprint('demo', source)[:8]}"
+def prepare(source: str | None) -> Podcast:
+    """Add the demo's podcast (of the examples, unless a source is given), due now, unless an earlier run did."""
+    podcast_id = f"demo-{fingerprint('demo', source)[:8]}" if source else "everyday-wonders"
     podcasts = wiring.database().podcasts
     for podcast in podcasts.all():
         if podcast.id == podcast_id:
@@ -78,9 +77,9 @@ def prepare(feed: str | None) -> Podcast:
     now = wiring.utc_now()
     podcast = Podcast(
         id=podcast_id,
-        title="Everyday Wonders" if feed is None else f"News from {urlsplit(feed).hostname or Path(feed).name}",
+        title=f"News from {urlsplit(source).hostname or Path(source).name}" if source else "Everyday Wonders",
         description="How ordinary things work. Made by Airdate's demo.",
-        sources=(source,),
+        sources=(source or str(EXAMPLES),),
         frequency_days=1,
         first_slot=now.replace(microsecond=0),
         next_episode_at=now.replace(microsecond=0),

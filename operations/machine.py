@@ -42,11 +42,13 @@ def demo(feed: str | None, *, leave: bool | None) -> None:
     began = time.time()
     os.environ.update(demonstration.environment(feed))
     from operations import platform
+    from operations.sources import checked
 
+    source = checked(feed) if feed else None
     stay = sys.stdout.isatty() if leave is None else not leave
     click.echo("Airdate's demo: starting the embedded AWS, deploying the queues, migrating the database")
     with platform.platform():
-        podcast = demonstration.prepare(feed)
+        podcast = demonstration.prepare(source)
         follow = f"{COMMAND} follow {podcast.id} --began {began} {'--stay' if stay else ''}"
         code = platform.run(follow)
     if stay and code == 130:  # noqa: PLR2004 - ended by Ctrl-C, as it was meant to

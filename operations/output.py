@@ -35,7 +35,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: 
         table.add_row(*row)
     console = Console(highlight=False, soft_wrap=False)
     if not console.is_terminal:
-        console.width = 200
+        console.width = 10_000  # a line is a line for grep, however long
     console.print(table)
 
 

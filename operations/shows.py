@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import datetime
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 from pydantic import ValidationError
 
 from operations.opened import database
 from operations.output import as_json, moment, show_json, show_table
+from operations.sources import checked
 from podcasting.errors import InvalidPodcast
 from podcasting.fingerprint import fingerprint
 from podcasting.generation import status_reached
@@ -99,7 +98,7 @@ def add(
             description=description,
             author=author,
             language=language,
-            sources=tuple(_source(source) for source in sources),
+            sources=tuple(checked(source) for source in sources),
             frequency_days=every,
             first_slot=slot,
             next_episode_at=slot,
@@ -255,31 +254,6 @@ def slug(title: str) -> str:
     """An id made from a title; from its hash when it has no Latin letters."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or f"podcast-{fingerprint('title', title)[:8]}"
-
-
-def _source(source: str) -> str:
-    try:
-        parts = urlsplit(source)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise InvalidPodcast(f"source {source!r} is no address: {error}") from None
-    if parts.scheme in {"http", "https"}:
-        if not host:
-            raise InvalidPodcast(f"source {source!r} names no host")
-        return source
-    if len(parts.scheme) > 1 and parts.scheme != "file":
-        raise InvalidPodcast(f"source {source!r}: Airdate reads http, https and files, not {parts.scheme}")
-    if not settings().files_allowed:
-        raise InvalidPodcast(
-            f"source {source!r} is a file; here only addresses are allowed "
-            "(AIRDATE_ALLOW_FILE_SOURCES=true allows files)"
-        )
-    path = Path(parts.path if parts.scheme == "file" else source).expanduser()
-    if not path.is_file():
-        raise InvalidPodcast(
-            f"source {source!r}: there is no such file; give a feed's address (https://…) or the path of a file"
-        )
-    return str(path.resolve())
 
 
 def _about(episode: Episode) -> str:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 from celery import Celery
-from moto.server import ThreadedMotoServer
 
 from operations.messaging import dead_letter_queue, deploy
 from podcasting.errors import Permanent
@@ -23,56 +19,34 @@ from publishers.messages import EpisodeData, EpisodeMetadata, EpisodeProcessingM
 from publishers.podcast_scheduler import generation_of
 from publishers.queues import MAX_RECEIVE_COUNT, Queue, Task
 from tasks.sending import CelerySender
+from tests.fakes.aws import NOBODY, client, empty, received, served_aws
 from tests.fakes.environment import load_celeryconfig
 from tests.fakes.episodes import RELEASED, a_podcast
-
-NOBODY = "http://127.0.0.1:9"
-"""The discard port, where nothing listens."""
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """Where moto answers, as host:port."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"{host}:{port}"
-    server.stop()
+    with served_aws() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
 def endpoint(server: str) -> str:
     """An AWS with nothing in it."""
-    connection = http.client.HTTPConnection(server, timeout=10)
-    connection.request("POST", "/moto-api/reset")
-    assert connection.getresponse().status == 200
-    connection.close()
-    return f"http://{server}"
-
-
-def client(service: str, endpoint: str) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="embedded",
-        aws_secret_access_key="embedded",  # noqa: S106 - moto asks for one, and looks at none
-    )
+    empty(server)
+    return server
 
 
 @pytest.fixture
 def sqs(endpoint: str) -> Iterator[Any]:
-    made = client("sqs", endpoint)
-    yield made
-    made.close()
+    with client("sqs", endpoint) as made:
+        yield made
 
 
 @pytest.fixture
 def cloudformation(endpoint: str) -> Iterator[Any]:
-    made = client("cloudformation", endpoint)
-    yield made
-    made.close()
+    with client("cloudformation", endpoint) as made:
+        yield made
 
 
 @pytest.fixture
@@ -111,16 +85,6 @@ def for_an_episode() -> Outgoing:
         metadata=EpisodeMetadata(retry_count=0, source="episode_checker"),
     )
     return Outgoing(Task.PROCESS_EPISODE, message, group="show-0")
-
-
-def received(sqs: Any, url: str) -> list[dict[str, Any]]:
-    """All that the queue hands out."""
-    found: list[dict[str, Any]] = []
-    while messages := sqs.receive_message(
-        QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0, MessageSystemAttributeNames=["All"]
-    ).get("Messages"):
-        found += messages
-    return found
 
 
 def counted(app: Celery) -> Counter[str]:
@@ -184,9 +148,8 @@ def test_sending_makes_no_topic(app: Celery, endpoint: str, urls: dict[str, str]
     assert urls
     CelerySender(app).send(for_podcasts(2))
 
-    sns = client("sns", endpoint)
-    assert sns.list_topics()["Topics"] == []
-    sns.close()
+    with client("sns", endpoint) as sns:
+        assert sns.list_topics()["Topics"] == []
 
 
 def test_a_missing_queue_gives_a_reason_for_each_message(app: Celery, sqs: Any, urls: dict[str, str]) -> None:

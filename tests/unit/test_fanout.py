@@ -215,7 +215,7 @@ def test_a_sender_that_breaks_leaves_no_claim_behind(
     sqlite: Database, sender: RecordingSender, add_podcast: AddPodcast, clock: Clock
 ) -> None:
     class Breaks(RecordingSender):
-        def send(self, outgoing):
+        def send(self, _):
             raise RuntimeError("no broker is configured")
 
     for name in "ab":
