@@ -17,7 +17,7 @@ PREFIXES = ("AIRDATE_", "AWS_", "EPISODE_PROCESSING_", "PODCAST_GENERATION_")
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
-    """Set these of Airdate's and AWS's variables and no others, not even by ``.env``, and have the settings read anew."""
+    """Set these of our variables and no others, not even by ``.env``, and have the settings read anew."""
     for name in list(os.environ):
         if name.startswith(PREFIXES) and name != "AWS_CA_BUNDLE":
             monkeypatch.delenv(name)

@@ -124,7 +124,7 @@ def commands(command: click.Command = main, path: tuple[str, ...] = ()) -> Itera
             yield from commands(inner, (*path, name))
 
 
-@pytest.mark.parametrize("path", commands(), ids=lambda path: " ".join(path) or "airdate")
+@pytest.mark.parametrize("path", list(commands()), ids=lambda path: " ".join(path) or "airdate")
 def test_every_command_explains_itself(airdate: Shell, path: tuple[str, ...]) -> None:
     text = airdate.ok(*path, "--help")
 

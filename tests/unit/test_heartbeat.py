@@ -237,15 +237,20 @@ def test_a_heartbeat_beats_until_it_is_stopped(sqs: FakeSqs, unsettled: dict[str
     assert not heartbeat._thread.is_alive()
 
 
-def test_a_heartbeat_beats_at_a_third_of_the_timeout(sqs: FakeSqs, unsettled: dict[str, Any]) -> None:
+def test_a_heartbeat_beats_at_a_third_of_the_timeout(heartbeat: VisibilityHeartbeat, sqs: FakeSqs) -> None:
     # Two may then fail before anything is lost; and none comes at once, for what was just received is fresh.
-    unsettled["one"] = from_queue()
-    heartbeat = started(sqs, unsettled, timeout=0.6)
-    try:
-        assert not sqs.called.acquire(timeout=0.1)
-        assert sqs.called.acquire(timeout=0.3)
-    finally:
-        heartbeat.stop()
+    waited: list[float] = []
+
+    class EndedAtOnce(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0)
+            return True
+
+    heartbeat._ended = EndedAtOnce()
+    heartbeat._run()
+
+    assert waited == [20]
+    assert sqs.calls == []
 
 
 def test_a_heartbeat_survives_what_nobody_expected(

@@ -165,6 +165,8 @@ def test_a_received_message_says_from_which_queue_it_is(channel: Channel) -> Non
 def test_a_channel_has_the_attributes_that_ours_reads(channel: Channel) -> None:
     assert channel._queue_cache == {"known": "http://127.0.0.1:9/1/known"}
     assert channel.transport_options["queue_urls"] == channel._queue_cache
+    assert channel._active_queues == []
+    assert channel._noack_queues == set()
     assert channel.visibility_timeout == 90
     assert channel.region == "us-east-1"
     assert channel.get_message_attributes["MessageSystemAttributeNames"] == ["ApproximateReceiveCount"]
@@ -316,8 +318,10 @@ def test_every_private_name_of_kombu_that_the_broker_touches_is_pinned() -> None
     assert touched - of_the_broker - OURS <= {
         *OVERRIDDEN,
         *USED,
+        "_active_queues",
         "_delivered",
         "_dirty",
+        "_noack_queues",
         "_queue_cache",
         "_on_list_ready",
     }
