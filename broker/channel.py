@@ -156,7 +156,7 @@ class Channel(SQS.Channel):
     def _loop1(self, queue: str, messages_fetched: int | None = None) -> None:
         if self.closed:  # an answer that came after the worker's shutdown
             return
-        failures = self._troubles.get(self.canonical_queue_name(queue), 0)
+        failures = self._troubles.get(queue, 0)
         if not failures:
             super()._loop1(queue, messages_fetched)
             return

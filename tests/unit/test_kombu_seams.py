@@ -124,7 +124,12 @@ def test_a_receiver_is_made_with_these_arguments() -> None:
 def test_the_poll_loop_goes_through_our_receiver_and_back_through_our_answers() -> None:
     assert "self.asynsqs(queue=" in inspect.getsource(SQS.Channel._get_async)
     assert "self._on_messages_ready" in inspect.getsource(SQS.Channel._get_async)
-    assert "self._loop1" in inspect.getsource(SQS.Channel._schedule_queue)
+    assert "self._loop1, (queue,)" in inspect.getsource(SQS.Channel._schedule_queue)
+
+
+def test_an_answer_comes_with_the_queues_url_and_its_own_name() -> None:
+    # Not the name SQS knows it by: troubles are kept, and looked up again, by this one.
+    assert "self._on_messages_ready, callback, q_url, queue\n" in inspect.getsource(SQS.Channel._get_async)
 
 
 def test_a_channel_knows_what_it_received_by_receipt(channel: Channel) -> None:
@@ -171,6 +176,7 @@ def test_a_channel_has_the_attributes_that_ours_reads(channel: Channel) -> None:
     assert channel.region == "us-east-1"
     assert channel.get_message_attributes["MessageSystemAttributeNames"] == ["ApproximateReceiveCount"]
     assert channel.closed is False
+    assert len(channel._active_queues) == len(channel._noack_queues) == 0
     assert {"call_soon", "call_later"} <= set(dir(Hub))
 
 
