@@ -158,9 +158,9 @@ class Settings(BaseSettings):
             SettingsError: as :meth:`endpoint`.
         """
         named = {
-            "episode-processing": self.episode_processing_queue_url,
-            "podcast-generation": self.podcast_generation_queue_url,
             "discovery": self.discovery_queue_url,
+            "podcast-generation": self.podcast_generation_queue_url,
+            "episode-processing": self.episode_processing_queue_url,
         }
         if self.embedded:
             return {name: f"{self.endpoint()}/{EMBEDDED_ACCOUNT}/airdate-{name}" for name in named}

@@ -102,7 +102,7 @@ def follow(podcast_id: str, *, began: float, stay: bool) -> int:
         return 1
     seen = watcher.until_flower_sees_all()
     total = time.time() - began
-    report = summary(wiring.studio(), wiring.aws("sqs"), total_seconds=total)
+    report = summary(wiring.studio(), wiring.aws("sqs"), settings().queue_urls(), total_seconds=total)
     (settings().home / "summary.json").write_text(json.dumps(report, indent=2) + "\n")
     published = [
         each

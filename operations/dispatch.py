@@ -14,6 +14,7 @@ from podcasting.due import has_ended
 from podcasting.errors import Permanent, Retryable
 from publishers import episode_checker, podcast_scheduler
 from publishers.fanout import Counts
+from settings import settings
 from tasks import wiring
 
 
@@ -66,7 +67,7 @@ def process(episode_id: str, *, in_json: bool) -> None:
 def queues(*, in_json: bool) -> None:
     """Show what waits in each queue, what workers have in hand, and the dead letters."""
     try:
-        depths = queue_depths(wiring.aws("sqs"))
+        depths = queue_depths(wiring.aws("sqs"), settings().queue_urls())
     except (ClientError, BotoCoreError) as error:
         raise Retryable(f"SQS does not answer: {error}") from error
     if in_json:

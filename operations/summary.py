@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
-from operations.messaging import dead_letter_queue
 from podcasting.models import Episode, EpisodeStatus, Podcast
 from podcasting.stages.check import Checked
 from podcasting.stages.master import Mastered
 from podcasting.stages.publish import PublishedFiles
 from podcasting.studio import Studio
-from publishers.queues import Queue
 
 SITE = "site"
 """The folder of the published site, below the home; the paths below are relative to the home."""
 
 
-def summary(studio: Studio, sqs: Any, *, total_seconds: float) -> dict[str, Any]:
+def summary(studio: Studio, sqs: Any, urls: Mapping[str, str], *, total_seconds: float) -> dict[str, Any]:
     """All podcasts with their episodes, the queues, and seconds in total and by stage."""
     stages: dict[str, float] = defaultdict(float)
     podcasts = []
@@ -29,30 +29,34 @@ def summary(studio: Studio, sqs: Any, *, total_seconds: float) -> dict[str, Any]
                 stages[name] += done.seconds
     return {
         "podcasts": podcasts,
-        "queues": queue_depths(sqs),
+        "queues": queue_depths(sqs, urls),
         "seconds": {"total": round(total_seconds, 2)} | {name: round(took, 2) for name, took in stages.items()},
     }
 
 
-def queue_depths(sqs: Any) -> dict[str, dict[str, int]]:
-    """For each queue: messages ``visible`` (to be received), ``in_flight`` (with a worker), ``dead_letters``."""
+def queue_depths(sqs: Any, urls: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """For each queue: messages ``visible`` (to be received), ``in_flight`` (with a worker), ``dead_letters``.
+
+    ``urls`` maps queue names to URLs; a queue's redrive policy tells where its dead letters are.
+    """
     depths = {}
-    for queue in Queue:
-        waiting = _counts(sqs, f"airdate-{queue}")
-        dead = _counts(sqs, dead_letter_queue(queue))
-        depths[queue.value] = {
-            "visible": waiting["ApproximateNumberOfMessages"],
-            "in_flight": waiting["ApproximateNumberOfMessagesNotVisible"],
-            "dead_letters": dead["ApproximateNumberOfMessages"] + dead["ApproximateNumberOfMessagesNotVisible"],
-        }
+    for name, url in urls.items():
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        visible, in_flight = _counts(attributes)
+        depths[name] = {"visible": visible, "in_flight": in_flight, "dead_letters": _dead_letters(sqs, attributes)}
     return depths
 
 
-def _counts(sqs: Any, name: str) -> dict[str, int]:
-    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
-    wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
-    return {attribute: int(attributes[attribute]) for attribute in wanted}
+def _dead_letters(sqs: Any, attributes: Mapping[str, str]) -> int:
+    target = json.loads(attributes.get("RedrivePolicy", "{}")).get("deadLetterTargetArn")
+    if target is None:
+        return 0
+    url = sqs.get_queue_url(QueueName=target.rpartition(":")[2])["QueueUrl"]
+    return sum(_counts(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]))
+
+
+def _counts(attributes: Mapping[str, str]) -> tuple[int, int]:
+    return int(attributes["ApproximateNumberOfMessages"]), int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
 
 def _podcast(studio: Studio, podcast: Podcast, episodes: list[Episode]) -> dict[str, Any]:

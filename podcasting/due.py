@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -37,6 +36,5 @@ def slot_after(podcast: Podcast, now: datetime) -> datetime:
     period = timedelta(days=podcast.frequency_days)
     if now < podcast.first_slot:
         return podcast.first_slot
-    passed = math.floor((now - podcast.first_slot) / period)
-    following = podcast.first_slot + (passed + 1) * period
-    return following if following > now else following + period
+    passed = (now - podcast.first_slot) // period
+    return podcast.first_slot + (passed + 1) * period

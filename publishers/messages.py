@@ -5,16 +5,27 @@ JSON Schema files for other languages are written by ``airdate schemas`` and kep
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from podcasting.models import ID_PATTERN, EpisodeStatus, UtcDatetime
 
+
+def _text_or_moment(value: object) -> object:
+    # pydantic would read a number as seconds or as milliseconds, by its size.
+    if not isinstance(value, str | datetime):
+        raise ValueError("should be an ISO 8601 text such as 2026-11-24T06:00:00Z")  # noqa: TRY004 - pydantic takes ValueErrors
+    return value
+
+
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Moment = Annotated[
-    UtcDatetime, PlainSerializer(lambda moment: moment.isoformat().replace("+00:00", "Z"), return_type=str)
+    UtcDatetime,
+    BeforeValidator(_text_or_moment),
+    PlainSerializer(lambda moment: moment.isoformat().replace("+00:00", "Z"), return_type=str),
 ]
 """UTC, ISO 8601 with a Z, as JavaScript's Date.toISOString writes it."""
 
@@ -55,7 +66,7 @@ class PodcastData(_Wire):
 
     podcast_id: Id
     title: str
-    frequency: float = Field(gt=0, description="Days between episodes.")
+    frequency: float = Field(gt=0, strict=True, allow_inf_nan=False, description="Days between episodes.")
     latest_episode_date: Moment | None = Field(description="Null before the first episode.")
 
 

@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from podcasting.errors import Permanent, Retryable
 
@@ -29,15 +29,17 @@ def connect(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise Permanent(f"AIRDATE_DATABASE_URL cannot be read: {error}") from None
     backend = parsed.drivername.partition("+")[0]
     if backend in {"postgres", "postgresql"}:
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=2, max_overflow=3
         )
-    if backend != "sqlite":
-        raise Permanent(f"AIRDATE_DATABASE_URL names {backend!r}; Airdate keeps its truth in sqlite or postgresql")
+    if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
+        raise Permanent(
+            f"AIRDATE_DATABASE_URL names {parsed.drivername!r}; Airdate keeps its truth in sqlite or postgresql"
+        )
     if parsed.database:
         try:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +84,7 @@ def migrate(engine: Engine) -> None:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4125170)")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except OperationalError as error:
+    except DBAPIError as error:
         raise Retryable(f"the database {engine.url.render_as_string()} cannot be used: {error.orig}") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -111,7 +110,7 @@ def test_messages_arrive_as_celery_tasks(app: Celery, sqs: Any, urls: dict[str, 
     bodies = [json.loads(message["Body"]) for message in received(sqs, urls[Queue.GENERATION])]
     assert {body["headers"]["task"] for body in bodies} == {Task.GENERATE_PODCAST}
     assert len({body["headers"]["id"] for body in bodies}) == 2
-    arguments = [json.loads(base64.b64decode(body["body"]))[0] for body in bodies]
+    arguments = [json.loads(body["body"])[0] for body in bodies]
     assert arguments == [[item.message.model_dump(mode="json")] for item in outgoing]
 
 

@@ -32,6 +32,7 @@ OVERRIDDEN = {
     "_resolve_queue_url": "(self, queue)",
     "_delete": "(self, queue, exchange: 'str | None' = None, *args, **kwargs)",
     "asynsqs": "(self, queue=None)",
+    "encode_body": "(self, body, encoding=None)",
     "_put": "(self, queue, message, **kwargs)",
     "basic_consume": "(self, queue, no_ack, callback, consumer_tag, *args, **kwargs)",
     "close": "(self)",
