@@ -18,6 +18,9 @@ class Airdate(click.Group):
         """Run the command; what Airdate raises on purpose becomes click's error."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("stopped; nothing is lost, and the next run goes on", err=True)
+            sys.exit(machine.INTERRUPTED)
         except AirdateError as error:
             raise click.ClickException(" ".join(str(error).split())) from error
 

@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ import click
 
 from operations.ports import free_port, is_free
 from operations.summary import summary
+from podcasting.due import has_ended
 from podcasting.fingerprint import fingerprint
 from podcasting.models import Episode, EpisodeStatus, Podcast
 from settings import settings
@@ -38,6 +40,7 @@ def environment(feed: str | None) -> dict[str, str]:
         "AIRDATE_HOME": str(HOME),
         "AIRDATE_SCHEDULE_PODCASTS_EVERY": "2",
         "AIRDATE_CHECK_EPISODES_EVERY": "5",
+        "AIRDATE_RETRY_BASE": "3",
         "AIRDATE_SITE_PORT": _port("AIRDATE_SITE_PORT", 8417),
         "AIRDATE_FLOWER_PORT": _port("AIRDATE_FLOWER_PORT", 5555),
     }
@@ -71,10 +74,11 @@ def prepare(source: str | None) -> Podcast:
     """Add the demo's podcast (of the examples, unless a source is given), due now, unless an earlier run did."""
     podcast_id = f"demo-{fingerprint('demo', source)[:8]}" if source else "everyday-wonders"
     podcasts = wiring.database().podcasts
+    now = wiring.utc_now()
     for podcast in podcasts.all():
         if podcast.id == podcast_id:
+            _try_again(podcast, now)
             return podcast
-    now = wiring.utc_now()
     podcast = Podcast(
         id=podcast_id,
         title=f"News from {urlsplit(source).hostname or Path(source).name}" if source else "Everyday Wonders",
@@ -88,6 +92,13 @@ def prepare(source: str | None) -> Podcast:
     return podcast
 
 
+def _try_again(podcast: Podcast, now: datetime) -> None:
+    # A demo that ended without an episode is run again to see one, not to read the old reason.
+    newest = wiring.database().episodes.newest(podcast_id=podcast.id, limit=1)
+    if newest and has_ended(newest[0]) and not is_published(podcast.id):
+        wiring.database().podcasts.make_due(podcast.id, now.replace(microsecond=0))
+
+
 def follow(podcast_id: str, *, began: float, stay: bool) -> int:
     """Tell what happens until the podcast's newest episode has ended; then show where things are.
 
@@ -95,7 +106,10 @@ def follow(podcast_id: str, *, began: float, stay: bool) -> int:
     until stopped. Returns the exit code: 0 only when an episode is published.
     """
     watcher = _Watcher(podcast_id, began)
-    watcher.tell("beat looks for due podcasts every 2 s; the workers are starting")
+    if is_published(podcast_id) and wiring.database().podcasts.get(podcast_id).next_episode_at > wiring.utc_now():
+        watcher.tell("an earlier run made the episode, and the next is not due yet; the workers are starting")
+    else:
+        watcher.tell("beat looks for due podcasts every 2 s; the workers are starting")
     episode = watcher.until_ended()
     if episode is None:
         watcher.tell(f"nothing was published within {PATIENCE_SECONDS} s: the logs are in {settings().home / 'log'}/")
@@ -104,11 +118,7 @@ def follow(podcast_id: str, *, began: float, stay: bool) -> int:
     total = time.time() - began
     report = summary(wiring.studio(), wiring.aws("sqs"), settings().queue_urls(), total_seconds=total)
     (settings().home / "summary.json").write_text(json.dumps(report, indent=2) + "\n")
-    published = [
-        each
-        for each in wiring.database().episodes.newest(podcast_id=podcast_id)
-        if each.status is EpisodeStatus.PUBLISHED
-    ]
+    published = _published(podcast_id)
     if episode.failure is not None:
         watcher.tell(f"episode {episode.id} {episode.status.value}: {episode.failure.reason}")
     if not published:
@@ -120,6 +130,15 @@ def follow(podcast_id: str, *, began: float, stay: bool) -> int:
     while stay:
         time.sleep(3600)
     return 0
+
+
+def is_published(podcast_id: str) -> bool:
+    """Whether an episode of the podcast is published."""
+    return bool(_published(podcast_id))
+
+
+def _published(podcast_id: str) -> list[Episode]:
+    return wiring.database().episodes.newest(podcast_id=podcast_id, status=EpisodeStatus.PUBLISHED)
 
 
 class _Watcher:
@@ -143,11 +162,7 @@ class _Watcher:
             newest = database.episodes.newest(podcast_id=self._podcast_id, limit=1)
             for episode in newest:
                 self._tell_progress(episode)
-                if podcast.next_episode_at > wiring.utc_now() and episode.status in (
-                    EpisodeStatus.PUBLISHED,
-                    EpisodeStatus.FAILED,
-                    EpisodeStatus.SKIPPED,
-                ):
+                if podcast.next_episode_at > wiring.utc_now() and has_ended(episode):
                     return episode
             time.sleep(0.2)
         return None
@@ -170,6 +185,11 @@ class _Watcher:
         done = wiring.database().checkpoints.of(episode.id)
         for name, stage in done.items():
             self._once(episode.id, name, f"  {name:<10} done in {stage.seconds:5.1f} s")
+        if episode.attempts > 1:
+            log = settings().home / "log" / "generator.log"
+            self._once(
+                episode.id, f"attempt {episode.attempts}", f"  start {episode.attempts} of work on it: see {log}"
+            )
         if episode.status is EpisodeStatus.PUBLISHED:
             self._once(episode.id, "published", f"published: {episode.title}")
 

@@ -17,6 +17,8 @@ from tasks import wiring
 
 SCHEMAS = Path(__file__).parent.parent / "docs" / "schemas"
 COMMAND = f"{sys.executable} -m operations.command"
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C ended (128 + SIGINT)."""
 IMPATIENCE = {"AIRDATE_SCHEDULE_PODCASTS_EVERY": "5", "AIRDATE_CHECK_EPISODES_EVERY": "15"}
 """A person at a laptop waits for the next tick, and ticks cost nothing there."""
 
@@ -51,9 +53,10 @@ def demo(feed: str | None, *, leave: bool | None) -> None:
         podcast = demonstration.prepare(source)
         follow = f"{COMMAND} follow {podcast.id} --began {began} {'--stay' if stay else ''}"
         code = platform.run(follow)
-    if stay and code == 130:  # noqa: PLR2004 - ended by Ctrl-C, as it was meant to
+    if code == INTERRUPTED:
         click.echo("stopped; `make demo` goes on where it was")
-        code = 0
+        if demonstration.is_published(podcast.id):
+            code = 0
     sys.exit(code)
 
 
@@ -81,7 +84,7 @@ def run() -> None:
     click.echo("starting the embedded AWS, the queues, the database, the site and the workers")
     with platform.platform():
         code = platform.run(f"{COMMAND} watch")
-    if code == 130:  # noqa: PLR2004 - ended by Ctrl-C, as it was meant to
+    if code == INTERRUPTED:
         click.echo("stopped; nothing is forgotten but the queue's messages, and the next run finds their work again")
         code = 0
     sys.exit(code)

@@ -120,7 +120,8 @@ def _only_one(home: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Permanent(
-                f"Airdate runs under {home}/ already; stop it (Ctrl-C), or set AIRDATE_HOME to another folder"
+                f"Airdate runs under {home}/ already; stop it (Ctrl-C; if it was killed, its workers are left: "
+                "pkill -f 'celery -A tasks'), or set AIRDATE_HOME to another folder"
             ) from None
         yield
 

@@ -65,7 +65,8 @@ class Checkpoints:
         """
         progress: dict[str, object] = {
             "updated_at": done.finished_at,
-            "attempts": 1,
+            # The start that got this far counts for what comes next, unless its part is done.
+            "attempts": 0 if status is EpisodeStatus.COMPLETED else 1,
             "claimable_at": done.finished_at + timedelta(seconds=stuck_after),
         }
         if status is not None:
