@@ -186,10 +186,8 @@ class _Watcher:
         for name, stage in done.items():
             self._once(episode.id, name, f"  {name:<10} done in {stage.seconds:5.1f} s")
         if episode.attempts > 1:
-            log = settings().home / "log" / "generator.log"
-            self._once(
-                episode.id, f"attempt {episode.attempts}", f"  start {episode.attempts} of work on it: see {log}"
-            )
+            again = f"  trying again, start {episode.attempts}: the reason is in {settings().home / 'log'}/"
+            self._once(episode.id, f"{episode.status} {episode.attempts}", again)
         if episode.status is EpisodeStatus.PUBLISHED:
             self._once(episode.id, "published", f"published: {episode.title}")
 
