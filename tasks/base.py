@@ -153,6 +153,8 @@ class EpisodeTask(PatientTask):
                 raise
             except Exception as error:
                 self._leave(work, error)
+                if isinstance(error, ValidationError):  # of a stage's own models, not of the message
+                    raise Retryable(reason(error)) from error
                 raise
             database.leases.release(lease)
             return database.episodes.get(episode_id).status

@@ -1,0 +1,211 @@
+"""What becomes of a message, by the class of the error: with real Celery, over kombu's broker in memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.exceptions import Reject, Retry
+from pydantic import ValidationError
+
+from podcasting.errors import LeaseLost, NothingNew, Permanent, Retryable, Throttled
+from podcasting.models import Episode, EpisodeStatus, Podcast
+from podcasting.studio import Studio
+from podcasting.work import Work
+from publishers.queues import Queue, Task
+from tasks import base
+from tests.fakes.clock import Clock
+from tests.fakes.environment import set_environment
+
+MESSAGE = {"data": {"podcastId": "my-show"}}
+AddPodcast = Callable[..., Podcast]
+
+
+class Bench:
+    """A task of the real base whose work is what a test gives it, and the messages that it sent."""
+
+    def __init__(self, studio: Studio, episode: Episode) -> None:
+        self.studio = studio
+        self.episode = episode
+        self.app = Celery("bench", broker="memory://")
+        self.app.conf.task_default_queue = "elsewhere"
+        self.do: Callable[[Work], None] = lambda _: None
+
+        @self.app.task(name=Task.GENERATE_PODCAST.value, base=base.EpisodeTask, bind=True)
+        def generate_podcast(task: base.EpisodeTask, message: object) -> str:  # noqa: ARG001 - a task takes its message
+            return str(task.work_on(episode.id, self.do).value)
+
+        self.task = generate_podcast
+
+    def receive(self, *, retries: int = 0) -> Any:
+        """Run the task as a worker does for a message that was retried so often."""
+        self.task.push_request(
+            args=[MESSAGE], kwargs={}, id="1", retries=retries, called_directly=False, delivery_info={}
+        )
+        try:
+            return self.task(MESSAGE)
+        finally:
+            self.task.pop_request()
+
+    def fails_with(self, error: Exception, *, stage: str = "speech", retries: int = 0) -> Any:
+        def fail(work: Work) -> None:
+            work.stage = stage
+            raise error
+
+        self.do = fail
+        return self.receive(retries=retries)
+
+    def sent(self) -> list[Any]:
+        """The messages on the generation queue."""
+        with self.app.connection_for_read() as connection:
+            queue = connection.SimpleQueue(Queue.GENERATION.value)
+            found = []
+            while len(queue):
+                message = queue.get_nowait()
+                message.ack()
+                found.append(message)
+            queue.close()
+        return found
+
+    def now(self) -> Episode:
+        return self.studio.database.episodes.get(self.episode.id)
+
+
+@pytest.fixture
+def bench(studio: Studio, add_podcast: AddPodcast, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    set_environment(monkeypatch, AIRDATE_RETRY_BASE="10", AIRDATE_MAX_RETRIES="5")
+    monkeypatch.setattr(base, base.studio.__name__, lambda: studio)
+    add_podcast(studio.database)
+    episode = studio.database.podcasts.open_slot("my-show", studio.now(), stuck_after=studio.limits.stuck_after)
+    assert episode is not None
+    built = Bench(studio, episode)
+    built.sent()
+    yield built
+    built.sent()
+    base.settings.cache_clear()
+
+
+def test_work_that_is_done_acks_and_gives_the_lease_back(bench: Bench) -> None:
+    assert bench.receive() == "pending"
+    assert bench.receive() == "pending", "the lease was given back"
+    assert bench.sent() == []
+
+
+@pytest.mark.parametrize("retries", [0, 3])
+def test_what_may_pass_is_sent_again_with_full_jitter(bench: Bench, retries: int) -> None:
+    with pytest.raises(Retry):
+        bench.fails_with(Retryable("the voice is away"), retries=retries)
+
+    (again,) = bench.sent()
+    assert again.headers["retries"] == retries + 1
+    assert 0 <= again.properties["delay_seconds"] <= 10 * 2**retries
+    assert again.properties["MessageGroupId"] == "my-show"
+    assert bench.now().status is EpisodeStatus.PENDING
+
+
+def test_a_wait_that_was_asked_for_is_kept(bench: Bench) -> None:
+    with pytest.raises(Retry):
+        bench.fails_with(Throttled("slow down", after=120))
+
+    assert 120 <= bench.sent()[0].properties["delay_seconds"] <= 130
+
+
+def test_a_wait_longer_than_a_message_can_is_kept_in_the_database(bench: Bench, clock: Clock) -> None:
+    said = bench.fails_with(Throttled("come back tomorrow", after=7200))
+
+    assert "waits 7200 s" in said
+    assert bench.sent() == []
+    claims = bench.studio.database.claims
+    assert claims.episodes(clock.now + timedelta(seconds=7199), seconds=300, limit=10) == []
+    assert len(claims.episodes(clock.now + timedelta(seconds=7200), seconds=300, limit=10)) == 1
+
+
+def test_after_the_last_try_the_episode_fails_and_the_message_is_rejected(bench: Bench) -> None:
+    with pytest.raises(Reject) as rejected:
+        bench.fails_with(Retryable("the voice is away"), stage="speech", retries=5)
+
+    assert rejected.value.requeue is False
+    failed = bench.now()
+    assert failed.status is EpisodeStatus.FAILED
+    assert failed.failure is not None
+    assert (failed.failure.stage, failed.failure.reason) == ("speech", "the voice is away")
+    assert bench.sent() == []
+
+
+def test_the_message_of_a_failed_episode_is_rejected_each_time_it_comes(bench: Bench) -> None:
+    with pytest.raises(Reject):
+        bench.fails_with(Permanent("no such language"))
+
+    for _ in range(2):
+        with pytest.raises(Reject, match="failed at speech: no such language"):
+            bench.receive()
+
+
+def test_what_cannot_pass_is_not_tried_again(bench: Bench) -> None:
+    with pytest.raises(Reject, match="no such language"):
+        bench.fails_with(Permanent("no such language"))
+
+    assert bench.now().status is EpisodeStatus.FAILED
+    assert bench.sent() == []
+
+
+def test_nothing_new_is_an_outcome(bench: Bench) -> None:
+    assert bench.fails_with(NothingNew("nothing new in 1 source")) == "skipped"
+
+
+def test_an_episode_that_another_works_on_is_looked_at_again_without_using_up_a_try(bench: Bench) -> None:
+    limits = bench.studio.limits
+    bench.studio.database.leases.take(
+        bench.episode.id, holder="another", now=bench.studio.now(), seconds=60, stuck_after=limits.stuck_after
+    )
+
+    with pytest.raises(Retry):
+        bench.receive(retries=5)
+
+    (again,) = bench.sent()
+    assert again.headers["retries"] == 5
+    assert again.properties["delay_seconds"] == 61
+
+
+def test_a_lost_lease_leaves_everything_to_the_successor(bench: Bench) -> None:
+    said = bench.fails_with(LeaseLost(bench.episode.id, 1))
+
+    assert "no longer ours" in said
+    assert bench.now().status is EpisodeStatus.PENDING
+    assert bench.sent() == []
+
+
+def test_a_fault_of_our_own_is_shown_whole_and_tried_again(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR), pytest.raises(Retry):
+        bench.fails_with(ZeroDivisionError("oh"))
+
+    assert "ZeroDivisionError" in caplog.text
+    assert len(bench.sent()) == 1
+
+
+def test_a_stage_whose_models_do_not_fit_is_not_taken_for_a_bad_message(bench: Bench) -> None:
+    with pytest.raises(ValidationError) as misfit:
+        Podcast.model_validate({})
+
+    with pytest.raises(Retry):
+        bench.fails_with(misfit.value)
+
+    assert len(bench.sent()) == 1
+
+
+def test_work_that_never_gets_further_fails_in_the_end(bench: Bench, clock: Clock) -> None:
+    for _ in range(bench.studio.limits.max_attempts):
+        taken = bench.studio.database.leases.take(
+            bench.episode.id, holder="killed", now=clock.now, seconds=60, stuck_after=1800
+        )
+        assert taken is not None
+        clock.forward(61)  # killed: its lease ran out
+
+    with pytest.raises(Reject, match="started 10 times"):
+        bench.receive()
+
+    assert bench.now().status is EpisodeStatus.FAILED
