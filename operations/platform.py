@@ -6,15 +6,21 @@ Stopped in the order in which they need each other: first the workers, then the 
 from __future__ import annotations
 
 import fcntl
+import multiprocessing.connection
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from honcho.environ import parse_procfile
 from honcho.manager import SYSTEM_PRINTER_NAME, Manager
 from honcho.printer import Message, Printer
+from honcho.process import Process
 
 from operations import messaging
 from operations.companion import Companion
@@ -29,6 +35,10 @@ from tasks import wiring
 PROCFILE = Path(__file__).parent.parent / "Procfile"
 FOREGROUND = "airdate"
 """The process whose lines a person sees; the others write to log files."""
+
+
+ENDING_SECONDS = 20
+"""How long the workers of a run that was killed may need to end."""
 
 
 @contextmanager
@@ -51,7 +61,7 @@ def platform() -> Iterator[None]:
             messaging.deploy(
                 wiring.aws("cloudformation"), wiring.aws("sqs"), visibility_timeout=settings().visibility_timeout
             )
-            # The queues are new and empty: whatever was claimed is claimed no more.
+            # The queues are new and empty, and no worker is left of an earlier run.
             wiring.database().claims.forget(wiring.utc_now())
             syndication.refresh_all(wiring.studio())
             site.start()
@@ -79,11 +89,28 @@ def run(foreground: str, *, environment: Mapping[str, str] | None = None) -> int
         "PYTHONUNBUFFERED": "1",
     }
     manager = Manager(_Shown(sys.stdout))
+    manager._process_ctor = _Leashed  # noqa: SLF001 - honcho's own seam, without a public name
     manager.add_process(FOREGROUND, foreground, env=child)
     for name, command in parse_procfile(PROCFILE.read_text()).processes.items():
-        manager.add_process(name, f"exec >>{logs / name}.log 2>&1; {command}", env=child)
+        # exec, or the shell would end before the worker whose shutdown we wait for.
+        manager.add_process(name, f"exec {command} >>{logs / name}.log 2>&1", env=child)
     manager.loop()
     return int(manager.returncode or 0)
+
+
+class _Leashed(Process):
+    """A process that ends with ours, even when we are killed and cannot end it."""
+
+    def run(self, *args: Any, **kwargs: Any) -> None:
+        """Run the command; called by honcho in a process of its own."""
+        threading.Thread(target=self._end_with_parent, daemon=True).start()
+        super().run(*args, **kwargs)
+
+    def _end_with_parent(self) -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            multiprocessing.connection.wait([parent.sentinel])
+            os.killpg(self._child.pid, signal.SIGTERM)
 
 
 class _Shown(Printer):
@@ -116,14 +143,23 @@ def _only_one(home: Path) -> Iterator[None]:
             f"cannot write to {home}/: {error.strerror}; make it writable, or set AIRDATE_HOME to a folder that is"
         ) from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        for _ in range(ENDING_SECONDS):
+            if _taken(lock):
+                break
+            time.sleep(1)
+        else:
             raise Permanent(
-                f"Airdate runs under {home}/ already; stop it (Ctrl-C; if it was killed, its workers are left: "
-                "pkill -f 'celery -A tasks'), or set AIRDATE_HOME to another folder"
-            ) from None
+                f"Airdate runs under {home}/ already; stop it (Ctrl-C), or set AIRDATE_HOME to another folder"
+            )
         yield
+
+
+def _taken(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _require_free(port: int, variable: str, what: str) -> None:

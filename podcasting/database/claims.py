@@ -102,24 +102,25 @@ class Claims:
             connection.execute(statement)
 
     def forget(self, now: datetime) -> None:
-        """Make all that is claimed claimable again: for when a queue is known to have lost its messages.
+        """Make all that is due or begun claimable now: for when queues and workers are known to be gone.
 
-        Work under a live lease stays untouched until that lease ends.
+        Should a worker be left all the same, its lease is fenced like any that was superseded.
         """
         with self._engine.begin() as connection:
             connection.execute(
                 update(podcasts)
-                .where(podcasts.c.claim_count > 0, podcasts.c.claimable_at > now)
+                .where(podcasts.c.claim_count > 0)
                 .values(claimable_at=podcasts.c.next_episode_at, claim_count=0)
             )
             connection.execute(
                 update(episodes)
-                .where(episodes.c.claimable_at > now)
+                .where(episodes.c.status.not_in(ENDED))
                 .values(
-                    claimable_at=case(
-                        (episodes.c.lease_expires_at > now, episodes.c.lease_expires_at), else_=literal(now, Utc)
-                    ),
+                    claimable_at=now,
                     claim_count=0,
+                    lease_number=episodes.c.lease_number + 1,
+                    lease_holder=None,
+                    lease_expires_at=None,
                 )
             )
 
