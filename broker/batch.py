@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from kombu.exceptions import KombuError
-
-if TYPE_CHECKING:
-    from broker.channel import Channel
+from kombu.transport import SQS
 
 ENTRIES_PER_CALL = 10
 BYTES_PER_CALL = 1024 * 1024
@@ -31,7 +29,7 @@ class BatchPublishFailed(KombuError):
 class PublishBatch:
     """Collects what one producer publishes and sends it ten at a time; kombu drives it (``Producer.batch``)."""
 
-    def __init__(self, channel: Channel, max_size: int) -> None:
+    def __init__(self, channel: SQS.Channel, max_size: int) -> None:
         self.channel = channel
         self._max_size = max_size
         self._waiting: list[tuple[str, str, dict[str, Any]]] = []

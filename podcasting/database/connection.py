@@ -44,7 +44,10 @@ def connect(url: str) -> Engine:
         try:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise Retryable(f"cannot make the folder of the database {parsed.database}: {error.strerror}") from error
+            raise Retryable(
+                f"cannot make the folder of the database {parsed.database}: {error.strerror}; "
+                "make it writable, or set AIRDATE_HOME to a folder that is"
+            ) from error
     engine = create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin)
