@@ -1,4 +1,4 @@
-"""Every Celery setting, on one screen. What each protects from is in docs/transport.md and FACTS of the tests."""
+"""Every Celery setting, on one screen. tests/unit/test_celeryconfig.py says what each protects from."""
 
 from urllib.parse import quote, urlsplit
 

@@ -82,7 +82,7 @@ def prepare(source: str | None) -> Podcast:
     podcast = Podcast(
         id=podcast_id,
         title=f"News from {urlsplit(source).hostname or Path(source).name}" if source else "Everyday Wonders",
-        description="How ordinary things work. Made by Airdate's demo.",
+        description=f"{'' if source else 'How ordinary things work. '}Made by Airdate's demo.",
         sources=(source or str(EXAMPLES),),
         frequency_days=1,
         first_slot=now.replace(microsecond=0),
