@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import click
 
 from operations.ports import free_port, is_free
+from operations.queue_depth import DepthReader
 from operations.summary import summary
 from podcasting.due import has_ended
 from podcasting.fingerprint import fingerprint
@@ -116,7 +117,7 @@ def follow(podcast_id: str, *, began: float, stay: bool) -> int:
         return 1
     seen = watcher.until_flower_sees_all()
     total = time.time() - began
-    report = summary(wiring.studio(), wiring.aws("sqs"), settings().queue_urls(), total_seconds=total)
+    report = summary(wiring.studio(), DepthReader.of_settings().read(), total_seconds=total)
     (settings().home / "summary.json").write_text(json.dumps(report, indent=2) + "\n")
     published = _published(podcast_id)
     if episode.failure is not None:

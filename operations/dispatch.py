@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 
 from operations.opened import database
-from operations.output import as_json, show_json, show_table
-from operations.summary import queue_depths
+from operations.output import as_json, duration, show_json, show_table
+from operations.queue_depth import DepthReader
 from podcasting.due import has_ended
 from podcasting.errors import Permanent, Retryable
 from publishers import episode_checker, podcast_scheduler
 from publishers.fanout import Counts
-from settings import settings
 from tasks import wiring
 
 
@@ -65,19 +63,23 @@ def process(episode_id: str, *, in_json: bool) -> None:
 @click.command()
 @as_json
 def queues(*, in_json: bool) -> None:
-    """Show what waits in each queue, what workers have in hand, and the dead letters."""
-    try:
-        depths = queue_depths(wiring.aws("sqs"), settings().queue_urls())
-    except (ClientError, BotoCoreError) as error:
-        raise Retryable(f"SQS does not answer: {error}") from error
+    """Show what waits in each queue and for how long, what workers have in hand, and the dead letters."""
+    depths = DepthReader.of_settings().read()
     if in_json:
-        show_json(depths)
+        show_json(depths.plain())
         return
     rows = [
-        (name, *(str(depth[column]) for column in ("visible", "in_flight", "dead_letters")))
-        for name, depth in depths.items()
+        (
+            queue.name,
+            str(queue.waiting.ready),
+            str(queue.waiting.in_flight),
+            str(queue.waiting.delayed),
+            duration(queue.waiting.oldest_seconds),
+            str(queue.dead.messages),
+        )
+        for queue in depths.queues
     ]
-    show_table(("QUEUE", "VISIBLE", "IN FLIGHT", "DEAD LETTERS"), rows, empty="no queues")
+    show_table(("QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED", "OLDEST", "DEAD LETTERS"), rows, empty="no queues")
 
 
 def _report(counts: Counts, *, in_json: bool) -> None:

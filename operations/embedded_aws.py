@@ -40,6 +40,8 @@ class EmbeddedAws:
 def _serve() -> None:
     from moto.server import ThreadedMotoServer
 
+    import operations.embedded_metrics  # noqa: F401 - moto finds the metrics in it
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

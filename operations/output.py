@@ -20,6 +20,16 @@ def moment(value: datetime | None) -> str:
     return f"{value:%Y-%m-%d %H:%M} UTC" if value else "–"
 
 
+def duration(seconds: float | None) -> str:
+    """How long, as people say it: 45 s, 2 min, 3 h, 5 d; a dash for unknown."""
+    if seconds is None:
+        return "–"
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{int(seconds)} s"
+
+
 def show_json(value: Any) -> None:
     """Print models, lists of them, or plain values as JSON."""
     click.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str))

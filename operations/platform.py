@@ -33,6 +33,7 @@ from settings import settings
 from tasks import wiring
 
 PROCFILE = Path(__file__).parent.parent / "Procfile"
+FLOWER_CONFIGURATION = Path(__file__).parent.parent / "flowerconfig.py"
 FOREGROUND = "airdate"
 """The process whose lines a person sees; the others write to log files."""
 
@@ -81,6 +82,7 @@ def run(foreground: str, *, environment: Mapping[str, str] | None = None) -> int
     # The commands of this environment first, whatever is activated.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     child = {
+        "FLOWER_CONF": str(FLOWER_CONFIGURATION),
         **os.environ,
         **(environment or {}),
         "PATH": path,

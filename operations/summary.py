@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Mapping
 from typing import Any
 
+from operations.queue_depth import Depths
 from podcasting.models import Episode, EpisodeStatus, Podcast
 from podcasting.stages.check import Checked
 from podcasting.stages.master import Mastered
@@ -17,7 +16,7 @@ SITE = "site"
 """The folder of the published site, below the home; the paths below are relative to the home."""
 
 
-def summary(studio: Studio, sqs: Any, urls: Mapping[str, str], *, total_seconds: float) -> dict[str, Any]:
+def summary(studio: Studio, depths: Depths, *, total_seconds: float) -> dict[str, Any]:
     """All podcasts with their episodes, the queues, and seconds in total and by stage."""
     stages: dict[str, float] = defaultdict(float)
     podcasts = []
@@ -29,34 +28,9 @@ def summary(studio: Studio, sqs: Any, urls: Mapping[str, str], *, total_seconds:
                 stages[name] += done.seconds
     return {
         "podcasts": podcasts,
-        "queues": queue_depths(sqs, urls),
+        "queues": depths.plain(),
         "seconds": {"total": round(total_seconds, 2)} | {name: round(took, 2) for name, took in stages.items()},
     }
-
-
-def queue_depths(sqs: Any, urls: Mapping[str, str]) -> dict[str, dict[str, int]]:
-    """For each queue: messages ``visible`` (to be received), ``in_flight`` (with a worker), ``dead_letters``.
-
-    ``urls`` maps queue names to URLs; a queue's redrive policy tells where its dead letters are.
-    """
-    depths = {}
-    for name, url in urls.items():
-        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        visible, in_flight = _counts(attributes)
-        depths[name] = {"visible": visible, "in_flight": in_flight, "dead_letters": _dead_letters(sqs, attributes)}
-    return depths
-
-
-def _dead_letters(sqs: Any, attributes: Mapping[str, str]) -> int:
-    target = json.loads(attributes.get("RedrivePolicy", "{}")).get("deadLetterTargetArn")
-    if target is None:
-        return 0
-    url = sqs.get_queue_url(QueueName=target.rpartition(":")[2])["QueueUrl"]
-    return sum(_counts(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]))
-
-
-def _counts(attributes: Mapping[str, str]) -> tuple[int, int]:
-    return int(attributes["ApproximateNumberOfMessages"]), int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
 
 def _podcast(studio: Studio, podcast: Podcast, episodes: list[Episode]) -> dict[str, Any]:

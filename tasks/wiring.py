@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from podcasting.database import Database
 from podcasting.providers.feeds.web import WebSources
@@ -71,8 +72,10 @@ def discovery() -> Discovery:
     )
 
 
-def aws(service: str) -> Any:
+def aws(service: str, *, timeout_seconds: float | None = None) -> Any:
     """A boto3 client of an AWS service (``sqs``, ``s3``, ``cloudformation``), embedded or real.
+
+    With a timeout it gives up after waiting so long, twice; else as boto3 does, after minutes.
 
     Raises:
         SettingsError: embedded, and no embedded AWS runs.
@@ -84,7 +87,12 @@ def aws(service: str) -> Any:
         endpoint_url=settings().endpoint(),
         aws_access_key_id=credentials[0],
         aws_secret_access_key=credentials[1],
+        config=None if timeout_seconds is None else _impatient(timeout_seconds),
     )
+
+
+def _impatient(seconds: float) -> Config:
+    return Config(connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 2})
 
 
 def _storage(part: str) -> Storage:
