@@ -26,8 +26,14 @@ broker_transport_options = {
     "polling_interval": 0,  # kombu would sleep between polls that already wait
     "sqs_base64_encoding": False,  # a dead letter is read by people
     "supports_fanout": True,  # SNS: Flower's events and `celery inspect`
+    "ephemeral_prefix": "airdate-ephemeral-",  # their queues, removed with the process that made them
+    "adapters": ["publishers.foreign:task_for"],  # a web app's bare JSON becomes a task
+    "publish_timeout": _settings.publish_timeout,
+    "allow_queues_without_redrive": _settings.allow_queues_without_redrive,
+    "liveness_file": str(_settings.liveness_file) if _settings.liveness_file else None,
 }
 broker_connection_retry_on_startup = True
+task_publish_retry = False  # the transport tries again itself, within its publish_timeout
 task_ignore_result = True
 
 # One queue per kind of work; the table of names is publishers/queues.py.
@@ -48,7 +54,7 @@ task_time_limit = _settings.hard_time_limit
 
 # Nobody sits on work that another could do.
 worker_prefetch_multiplier = 1
-worker_send_task_events = True
+worker_send_task_events = _settings.events
 task_send_sent_event = False  # it would cost an SNS request a message, where ten share one of SQS
 
 # JSON only: a message is data, never code.

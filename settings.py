@@ -66,6 +66,10 @@ class Settings(BaseSettings):
 
     lease_seconds: Seconds = Field(default=60, ge=3)
     visibility_timeout: int = Field(default=60, ge=3, le=43_200)
+    publish_timeout: Seconds = Field(default=15, ge=1)
+    allow_queues_without_redrive: bool = False
+    events: bool = True
+    liveness_file: Path | None = None
     max_retries: int = Field(default=5, ge=0, le=100)
     max_attempts: int = Field(default=10, ge=1)
     retry_base: Seconds = 10

@@ -1,38 +1,43 @@
-"""Publishing in batches: ten entries a call, each failure told apart."""
+"""Publishing in batches: ten entries a call, several calls at once, each failure told apart."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
-from kombu.exceptions import KombuError
-from kombu.transport import SQS
+
+from broker.errors import BatchPublishFailed
 
 ENTRIES_PER_CALL = 10
 BYTES_PER_CALL = 1024 * 1024
 """The limits of SendMessageBatch (Amazon SQS message quotas)."""
 
+TOO_LONG = ("AWS.SimpleQueueService.BatchRequestTooLong", "BatchRequestTooLong")
+"""What SQS answers a call beyond the limit, in its query and its JSON protocol."""
 
-class BatchPublishFailed(KombuError):
-    """Some messages of a batch were not sent; the others were.
 
-    ``reasons`` maps the task id of each message that was not sent to what SQS or the network said.
-    """
+class Outgoing(NamedTuple):
+    """One message on its way: the task id is how a failure names it."""
 
-    def __init__(self, reasons: dict[str, str]) -> None:
-        first = next(iter(reasons.values()))
-        super().__init__(f"{len(reasons)} messages were not sent: {first}")
-        self.reasons = reasons
+    task_id: str
+    entry: dict[str, Any]
+
+
+Calls = list[tuple[str, list[Outgoing]]]
+"""The queue's URL and the messages of each call."""
 
 
 class PublishBatch:
     """Collects what one producer publishes and sends it ten at a time; kombu drives it (``Producer.batch``)."""
 
-    def __init__(self, channel: SQS.Channel, max_size: int) -> None:
+    def __init__(self, channel: Any, max_size: int, threads: int) -> None:
         self.channel = channel
         self._max_size = max_size
-        self._waiting: list[tuple[str, str, dict[str, Any]]] = []
+        self._threads = threads
+        self._waiting: list[tuple[str, Outgoing]] = []
+        self._unreachable = ""
 
     def publish(self, message: dict[str, Any], **kwargs: Any) -> Any:
         """Take one prepared message; sent with others at the next flush."""
@@ -43,19 +48,25 @@ class PublishBatch:
 
     def add(self, queue_url: str, task_id: str, entry: dict[str, Any]) -> None:
         """The channel's answer to :meth:`publish`: where the message goes, and as what."""
-        self._waiting.append((queue_url, task_id, entry))
+        self._waiting.append((queue_url, Outgoing(task_id, entry)))
 
     def flush(self) -> None:
         """Send what waits.
 
         Raises:
-            BatchPublishFailed: some were not sent, after one more try each; names them.
+            BatchPublishFailed: some were not sent; names them.
         """
         waiting, self._waiting = self._waiting, []
-        reasons: dict[str, str] = {}
+        self._unreachable = ""
+        in_order: Calls = []
+        at_once: Calls = []
         for queue_url, group in groupby(sorted(waiting, key=lambda item: item[0]), key=lambda item: item[0]):
-            for call in _calls([(task_id, entry) for _, task_id, entry in group]):
-                reasons |= self._send(queue_url, call)
+            # A FIFO queue keeps the order in which calls arrive, so its calls wait for each other.
+            calls = in_order if queue_url.endswith(".fifo") else at_once
+            calls += [(queue_url, call) for call in _calls([message for _, message in group])]
+        reasons: dict[str, str] = {}
+        for failed in (*map(self._send, in_order), *self._at_once(at_once)):
+            reasons |= failed
         if reasons:
             raise BatchPublishFailed(reasons)
 
@@ -66,36 +77,65 @@ class PublishBatch:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _send(self, queue_url: str, call: list[tuple[str, dict[str, Any]]]) -> dict[str, str]:
-        entries = [{"Id": str(position), **entry} for position, (_, entry) in enumerate(call)]
+    def _at_once(self, calls: Calls) -> list[dict[str, str]]:
+        if not calls:
+            return []
+        if len(calls) == 1:  # no thread for what a publisher sends most
+            return [self._send(calls[0])]
+        with ThreadPoolExecutor(min(self._threads, len(calls)), "sqs-publish") as threads:
+            return list(threads.map(self._send, calls))
+
+    def _send(self, addressed: tuple[str, list[Outgoing]]) -> dict[str, str]:
+        queue_url, call = addressed
+        if self._unreachable:  # each further call would wait as long as the first did
+            return _all(call, self._unreachable)
+        entries = [{"Id": str(position), **message.entry} for position, message in enumerate(call)]
         try:
             answer = self.channel.sqs().send_message_batch(QueueUrl=queue_url, Entries=entries)
-        except (ClientError, BotoCoreError) as error:
-            return dict.fromkeys((task_id for task_id, _ in call), str(error))
+        except ClientError as error:
+            if len(call) > 1 and error.response["Error"].get("Code") in TOO_LONG:
+                half = len(call) // 2
+                return self._send((queue_url, call[:half])) | self._send((queue_url, call[half:]))
+            return _all(call, str(error))
+        except BotoCoreError as error:
+            self._unreachable = str(error)
+            return _all(call, str(error))
+        return self._again(queue_url, [(call[int(failed["Id"])], failed) for failed in answer.get("Failed", [])])
+
+    def _again(self, queue_url: str, failures: list[tuple[Outgoing, dict[str, Any]]]) -> dict[str, str]:
         reasons = {}
-        for failed in answer.get("Failed", []):
-            task_id, entry = call[int(failed["Id"])]
-            reason = f"{failed['Code']}: {failed.get('Message', '')}"
-            if failed.get("SenderFault") or not self._sent_alone(queue_url, entry):
-                reasons[task_id] = reason
+        for message, failed in failures:
+            if failed.get("SenderFault"):
+                reasons[message.task_id] = f"{failed['Code']}: {failed.get('Message', '')}"
+                continue
+            try:
+                self.channel.sqs().send_message(QueueUrl=queue_url, **message.entry)
+            except (ClientError, BotoCoreError) as error:
+                reasons[message.task_id] = str(error)
         return reasons
 
-    def _sent_alone(self, queue_url: str, entry: dict[str, Any]) -> bool:
-        try:
-            self.channel.sqs().send_message(QueueUrl=queue_url, **entry)
-        except (ClientError, BotoCoreError):
-            return False
-        return True
+
+def _all(call: list[Outgoing], reason: str) -> dict[str, str]:
+    return dict.fromkeys((message.task_id for message in call), reason)
 
 
-def _calls(entries: list[tuple[str, dict[str, Any]]]) -> list[list[tuple[str, dict[str, Any]]]]:
-    calls: list[list[tuple[str, dict[str, Any]]]] = []
-    size = 0
-    for task_id, entry in entries:
-        length = len(entry["MessageBody"].encode())
-        if not calls or len(calls[-1]) == ENTRIES_PER_CALL or size + length > BYTES_PER_CALL:
+def _calls(messages: list[Outgoing]) -> list[list[Outgoing]]:
+    calls: list[list[Outgoing]] = []
+    filled = 0
+    for message in messages:
+        length = entry_bytes(message.entry)
+        if not calls or len(calls[-1]) == ENTRIES_PER_CALL or filled + length > BYTES_PER_CALL:
             calls.append([])
-            size = 0
-        calls[-1].append((task_id, entry))
-        size += length
+            filled = 0
+        calls[-1].append(message)
+        filled += length
     return calls
+
+
+def entry_bytes(entry: dict[str, Any]) -> int:
+    """What SQS counts of an entry: its body, and its attributes with their names and types."""
+    counted = len(entry["MessageBody"].encode())
+    for name, attribute in entry.get("MessageAttributes", {}).items():
+        value = attribute.get("StringValue") or attribute.get("BinaryValue") or ""
+        counted += len(name) + len(attribute["DataType"]) + len(value.encode() if isinstance(value, str) else value)
+    return counted

@@ -8,24 +8,44 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-log = logging.getLogger(__name__)
+from broker.settling import ENTRIES_PER_CALL, Receipt
 
-ENTRIES_PER_CALL = 10
+log = logging.getLogger(__name__)
 
 
 class VisibilityHeartbeat:
-    """Extends, at a third of the visibility timeout, each message of ``unsettled()``, from a thread of its own."""
+    """Extends, at a third of the visibility timeout, each message of ``held()``, from a thread of its own.
 
-    def __init__(self, sqs: Any, visibility_timeout: int, unsettled: Callable[[], Mapping[str, Any]]) -> None:
+    ``held`` maps each receipt to the id of its task, or to nothing once that is done. ``lost`` is told the
+    receipt handle of a message that SQS will not keep for us any longer: the handle is no good any more, or
+    ``longest_hold`` seconds are over.
+    """
+
+    def __init__(
+        self,
+        sqs: Any,
+        visibility_timeout: int,
+        held: Callable[[], Mapping[Receipt, str]],
+        *,
+        longest_hold: float,
+        lost: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._sqs = sqs
         self._visibility_timeout = visibility_timeout
-        self._unsettled = unsettled
-        self._lost: set[str] = set()
+        self._held = held
+        self._longest_hold = longest_hold
+        self._tell = lost
+        self._clock = clock
+        self._lost: set[Receipt] = set()
+        self._since: dict[Receipt, float] = {}
+        self._in_trouble = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sqs-visibility-heartbeat", daemon=True)
 
@@ -46,36 +66,50 @@ class VisibilityHeartbeat:
 
     def beat(self) -> None:
         """Extend everything once, but for what is known to be lost."""
-        unsettled = self._unsettled()
-        self._lost.intersection_update(unsettled)
-        queues: dict[str, list[str]] = {}
-        for receipt, message in unsettled.items():
-            queue_url = message.delivery_info.get("sqs_queue")
-            if queue_url and receipt not in self._lost:
-                queues.setdefault(queue_url, []).append(receipt)
+        held, now = self._held(), self._clock()
+        self._lost.intersection_update(held)
+        # A message is first seen here up to a beat after its receipt; the cap allows for that.
+        self._since = {receipt: self._since.get(receipt, now - self._visibility_timeout / 3) for receipt in held}
+        queues: dict[str, list[Receipt]] = {}
+        for receipt, task_id in held.items():
+            if receipt in self._lost:
+                continue
+            if now - self._since[receipt] + self._visibility_timeout > self._longest_hold:
+                self._lose(receipt, task_id, f"it was held for {self._longest_hold:.0f} s, the longest allowed")
+                continue
+            queues.setdefault(receipt.queue_url, []).append(receipt)
         for queue_url, receipts in queues.items():
             for start in range(0, len(receipts), ENTRIES_PER_CALL):
                 self._extend(queue_url, receipts[start : start + ENTRIES_PER_CALL])
 
-    def _extend(self, queue_url: str, receipts: list[str]) -> None:
+    def _extend(self, queue_url: str, receipts: list[Receipt]) -> None:
         entries = [
-            {"Id": str(position), "ReceiptHandle": receipt, "VisibilityTimeout": self._visibility_timeout}
+            {"Id": str(position), "ReceiptHandle": receipt.handle, "VisibilityTimeout": self._visibility_timeout}
             for position, receipt in enumerate(receipts)
         ]
         try:
             answer = self._sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
         except (ClientError, BotoCoreError) as error:
-            log.warning("visibility of %d messages of %s not extended: %s", len(receipts), queue_url, error)
+            # Nobody else can receive them either, as long as SQS does not answer: that is no loss yet.
+            if not self._in_trouble:
+                log.warning("visibility of %d messages of %s not extended: %s", len(receipts), queue_url, error)
+            self._in_trouble = True
             return
+        self._in_trouble = False
         for failed in answer.get("Failed", []):
-            self._note(queue_url, receipts[int(failed["Id"])], failed)
+            self._note(receipts[int(failed["Id"])], failed)
 
-    def _note(self, queue_url: str, receipt: str, failed: dict[str, Any]) -> None:
-        if receipt not in self._unsettled():
+    def _note(self, receipt: Receipt, failed: dict[str, Any]) -> None:
+        task_id = self._held().get(receipt)
+        if task_id is None:
             return  # settled meanwhile
         reason = failed.get("Message", failed["Code"])
         if failed.get("SenderFault"):
-            self._lost.add(receipt)
-            log.warning("a message of %s is lost to this worker: %s", queue_url, reason)
+            self._lose(receipt, task_id, reason)
         else:
-            log.warning("visibility of a message of %s not extended: %s", queue_url, reason)
+            log.warning("visibility of a message of %s not extended: %s", receipt.queue_url, reason)
+
+    def _lose(self, receipt: Receipt, task_id: str, reason: str) -> None:
+        self._lost.add(receipt)
+        log.warning("the message of task %s is lost to this worker: %s", task_id or "(done)", reason)
+        self._tell(receipt.handle)

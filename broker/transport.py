@@ -8,12 +8,9 @@ from broker.channel import Channel
 
 
 class Transport(SQS.Transport):
-    """kombu's SQS transport with batches, a visibility heartbeat, remote control and patience.
+    """kombu's SQS transport as a worker deserves it.
 
-    Transport options beyond kombu's own:
-
-    ``queue_urls``
-        Queue name → URL. These queues are used as they are: never created, listed or deleted.
+    Its options beyond kombu's own are the fields of :class:`broker.options.Options`.
     """
 
     Channel = Channel

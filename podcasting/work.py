@@ -103,14 +103,14 @@ class Work:
 
 
 @contextmanager
-def kept(work: Work) -> Iterator[None]:
+def kept(work: Work, *, handed_on: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Keep the work's lease alive from a thread of its own, and tell the work when it is lost.
 
     A worker that cannot renew (the database is away) counts its lease as lost once it has run out:
-    another may hold it by then.
+    another may hold it by then. ``handed_on`` says whether the work was given to another meanwhile.
     """
     ended = threading.Event()
-    thread = threading.Thread(target=_keep, args=(work, ended), name=f"lease-{work.episode.id}", daemon=True)
+    thread = threading.Thread(target=_keep, args=(work, ended, handed_on), name=f"lease-{work.episode.id}", daemon=True)
     thread.start()
     try:
         yield
@@ -119,11 +119,15 @@ def kept(work: Work) -> Iterator[None]:
         thread.join()
 
 
-def _keep(work: Work, ended: threading.Event) -> None:
+def _keep(work: Work, ended: threading.Event, handed_on: Callable[[], bool]) -> None:
     studio, seconds = work.studio, work.studio.limits.lease_seconds
     runs_out = studio.now() + timedelta(seconds=seconds)
     while not ended.wait(seconds / 3):
         now = studio.now()
+        if handed_on():
+            log.warning("the work on %s was given to another worker: stopping at the next step", work.episode.id)
+            work.lost.set()
+            return
         try:
             studio.database.leases.renew(work.lease, now, seconds=seconds)
             runs_out = now + timedelta(seconds=seconds)

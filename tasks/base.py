@@ -20,6 +20,7 @@ from celery.exceptions import Reject, Retry, SoftTimeLimitExceeded
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from broker.lost import lost_messages
 from podcasting.errors import LeaseHeld, LeaseLost, NothingNew, Permanent, Retryable, Waits
 from podcasting.models import Episode, EpisodeStatus
 from podcasting.work import Work, kept, reason
@@ -44,6 +45,8 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task, and decide what its error means for the message."""
         with bound(task=self.name.rpartition(".")[2], task_id=self.request.id):
+            if self.receipt in lost_messages:
+                self.hand_on("not begun")
             try:
                 return self.run(*args, **kwargs)
             except (Reject, Retry):
@@ -53,6 +56,8 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
             except LeaseHeld as error:
                 self.put_off(error)
             except (LeaseLost, Waits) as error:
+                if self.receipt in lost_messages:
+                    self.hand_on(str(error))
                 log.warning("the message has done its part: %s", error)
                 return str(error)
             except Permanent as error:
@@ -80,20 +85,29 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
             settings().max_retries,
             reason(error),
         )
-        raise self.retry(exc=_plain(error), countdown=0, throw=False, **self._delayed(delay))
+        raise self.retry(exc=_plain(error), countdown=delay, throw=False, **self._address())
 
     def put_off(self, held: LeaseHeld) -> NoReturn:
         """Send the message again for when the other worker's lease may have ended; uses up no try."""
         delay = min(LONGEST_DELAY, max(1, round(held.seconds) + 1))
         log.info("%s; looking again in %d s", held, delay)
-        again = self.signature_from_request(countdown=0, retries=self.request.retries, **self._delayed(delay))
+        again = self.signature_from_request(countdown=delay, retries=self.request.retries, **self._address())
         again.apply_async()
         raise Retry(message=str(held), sig=again)
 
-    def _delayed(self, seconds: int) -> dict[str, Any]:
-        # DelaySeconds rather than a countdown: SQS keeps the message, not a worker's memory. A retry is a
-        # new message, so its queue and its fair share are named again; a forged one may say anything.
-        options: dict[str, Any] = {"delay_seconds": seconds, "queue": ROUTES[QueuedTask(self.name)].value}
+    def hand_on(self, how_far: str) -> NoReturn:
+        """Reject the message that SQS keeps for us no longer: to ack it might take it from who has it now."""
+        log.warning("the message was given to another worker: %s", how_far)
+        raise Reject("given to another worker", requeue=False)
+
+    @property
+    def receipt(self) -> str:
+        """The receipt handle of this task's message; empty where no worker received one."""
+        return str((self.request.properties or {}).get("delivery_tag", ""))
+
+    def _address(self) -> dict[str, Any]:
+        # A retry is a new message, so its queue and its fair share are named again; a forged one may say anything.
+        options: dict[str, Any] = {"queue": ROUTES[QueuedTask(self.name)].value}
         arguments = self.request.args or ()
         with suppress(LookupError, TypeError):
             options["MessageGroupId"] = arguments[0]["data"]["podcastId"]
@@ -136,17 +150,19 @@ class EpisodeTask(PatientTask):
         if taken is None:
             return self._ended(database.episodes.get(episode_id))
         lease, episode = taken
+        receipt = self.receipt  # read here: Celery keeps the request by thread
         work = Work(studio(), database.podcasts.get(episode.podcast_id), episode, lease)
         with bound(podcast=episode.podcast_id, episode=episode.id):
             try:
                 if episode.attempts > limits.max_attempts:
                     raise Permanent(f"work was started {limits.max_attempts} times and never got a step further")
-                with kept(work):
+                with kept(work, handed_on=lambda: receipt in lost_messages):
                     do(work)
             except NothingNew as nothing:
                 log.info("skipped: %s", nothing)
                 database.episodes.skip(lease, str(nothing), studio().now())
             except LeaseLost:
+                database.leases.release(lease)  # if it still is ours: who has the message now need not wait
                 raise
             except Permanent as error:
                 database.episodes.fail(lease, work.stage, reason(error), studio().now())

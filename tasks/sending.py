@@ -10,7 +10,7 @@ from celery import Celery
 from celery.utils import uuid
 from kombu.exceptions import KombuError
 
-from broker.batch import BatchPublishFailed
+from broker.errors import BatchPublishFailed
 from publishers.fanout import Outgoing
 
 

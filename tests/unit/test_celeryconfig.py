@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from celery.app.defaults import SETTING_KEYS
 from kombu import Connection
 from kombu.transport import resolve_transport
 
+from broker.options import Options
 from broker.transport import Transport
 from publishers.queues import ROUTES, Queue, Task
 from settings import SettingsError
@@ -195,6 +197,27 @@ def test_flower_and_remote_control_are_reached(config: ModuleType) -> None:
     # Events and `celery inspect` travel by SNS; without these Flower shows nothing.
     assert config.broker_transport_options["supports_fanout"] is True
     assert config.worker_send_task_events is True
+
+
+def test_the_settings_can_be_shown(config: ModuleType) -> None:
+    # `celery inspect conf` and Flower send them as JSON; a function among them fails every remote control command.
+    json.dumps(config.broker_transport_options)
+
+
+def test_a_bare_message_of_a_web_app_becomes_its_task(config: ModuleType) -> None:
+    (adapter,) = Options.of(config.broker_transport_options).adapters
+    assert callable(adapter)
+
+    assert adapter({"type": "podcast_generation", "version": "9.9"}) == (
+        Task.GENERATE_PODCAST.value,
+        [{"type": "podcast_generation", "version": "9.9"}],
+    )
+    assert [adapter(body) for body in ({"type": "podcast_deletion"}, {"type": []}, {}, [], None, "text")] == [None] * 6
+
+
+def test_a_publish_is_tried_again_by_the_transport_alone(config: ModuleType) -> None:
+    # Celery would try three times more, each as long as the transport's own bound.
+    assert config.task_publish_retry is False
 
 
 def test_the_broker_is_the_endpoint_of_the_settings(config: ModuleType) -> None:

@@ -1,0 +1,108 @@
+"""Which queue is where on SQS, and the clients that reach it within a bounded time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.client import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from kombu.exceptions import InconsistencyError
+from kombu.transport import SQS
+
+from broker.ephemeral import EphemeralQueues
+from broker.errors import Misconfigured
+from broker.options import Options
+
+ATTEMPTS = 2
+LONGEST_BOTO_BACKOFF_SECONDS = 1
+"""Between the first attempt and the second (botocore's standard retry mode)."""
+
+REPLY_EXCHANGE = "reply.celery.pidbox"
+
+
+class AddressingChannel(SQS.Channel):
+    """kombu's channel, with queues known by URL and ephemeral queues apart."""
+
+    def __init__(self, connection: Any, **kwargs: Any) -> None:
+        self.options = Options.of(connection.client.transport_options)
+        self._passing: set[str] = set()
+        self._ephemeral: EphemeralQueues | None = None
+        super().__init__(connection, **kwargs)
+
+    # Clients --------------------------------------------------------------------------------------
+
+    def _new_boto_client(self, *args: Any, config: Config | None = None, **kwargs: Any) -> Any:
+        # Two attempts, each of a connection and an answer: four waits in the time that a publish may take.
+        wait = max(0.5, (self.options.publish_timeout - LONGEST_BOTO_BACKOFF_SECONDS) / (2 * ATTEMPTS))
+        limits = Config(
+            connect_timeout=wait,
+            read_timeout=wait,
+            retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+            max_pool_connections=self.options.publish_threads + 4,
+            tcp_keepalive=True,
+        )
+        told = Config(**(self.transport_options.get("client-config") or {}))
+        merged = limits.merge(told)
+        return super()._new_boto_client(*args, config=merged.merge(config) if config else merged, **kwargs)
+
+    # Queues ---------------------------------------------------------------------------------------
+
+    def _update_queue_cache(self, queue_name_prefix: str) -> None:
+        if self.options.queue_urls:
+            # kombu lists every queue of the account here, which a worker's role need not allow.
+            self._queue_cache.update(self.options.queue_urls)
+        else:
+            super()._update_queue_cache(queue_name_prefix)
+
+    def _resolve_queue_url(self, queue: str) -> str:
+        name = self.canonical_queue_name(queue)
+        if name not in self._queue_cache:
+            wanted = self.ephemeral.name_for_replies(name) if queue.endswith(REPLY_EXCHANGE) else name
+            try:
+                self._queue_cache[name] = self.sqs().get_queue_url(QueueName=wanted)["QueueUrl"]
+            except ClientError as error:
+                raise SQS.exceptions.DoesNotExistQueueException(f"there is no queue {wanted!r}: {error}") from error
+        return str(self._queue_cache[name])
+
+    def _new_queue(self, queue: str, **kwargs: Any) -> str:
+        if kwargs.get("auto_delete"):
+            self._passing.add(queue)
+        name = self.canonical_queue_name(queue)
+        if name in self._queue_cache:
+            return str(self._queue_cache[name])
+        if queue in self._passing:
+            replies = queue.endswith(REPLY_EXCHANGE)
+            url = self._queue_cache[name] = self.ephemeral.make(queue, name, found_by_name=replies)
+            return url
+        if queue.endswith(REPLY_EXCHANGE):
+            try:
+                return self._resolve_queue_url(queue)
+            except SQS.exceptions.DoesNotExistQueueException as gone:
+                # What kombu takes for "nobody waits for this reply any more".
+                raise InconsistencyError(str(gone)) from gone
+        if self.options.queue_urls:
+            known = ", ".join(self.options.queue_urls)
+            raise Misconfigured(f"there is no queue {queue!r} in broker_transport_options['queue_urls']: {known}")
+        created: str = super()._new_queue(queue, **kwargs)
+        return created
+
+    def _size(self, queue: str) -> int:
+        # Asked at each declaration, where nobody looks at it, and where a refusal would end a worker.
+        try:
+            return int(super()._size(queue))
+        except (ClientError, BotoCoreError):
+            return 0
+
+    def _delete(self, queue: str, *args: Any, **kwargs: Any) -> None:
+        if queue in self.options.queue_urls:
+            return
+        super()._delete(queue, *args, **kwargs)
+        self._queue_cache.pop(self.canonical_queue_name(queue), None)
+        self.ephemeral.forget(queue)
+
+    @property
+    def ephemeral(self) -> EphemeralQueues:
+        """The queues that this channel made for the time of its life."""
+        if self._ephemeral is None:
+            self._ephemeral = EphemeralQueues(self.sqs(), self.options.ephemeral_prefix)
+        return self._ephemeral

@@ -1,0 +1,88 @@
+"""Events leave in batches, from a thread: a worker never waits for those who only watch.
+
+An event that SNS does not take is dropped, and so is the oldest when too many wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+log = logging.getLogger(__name__)
+
+ENTRIES_PER_CALL = 10
+BYTES_PER_CALL = 256 * 1024
+"""The limits of SNS's PublishBatch (Amazon SNS quotas)."""
+LONGEST_QUEUE = 1_000
+
+
+class EventBatch:
+    """Gathers messages for one topic and publishes them every ``interval`` seconds."""
+
+    def __init__(self, publish: Callable[[list[dict[str, Any]]], Any], interval: float) -> None:
+        self._publish = publish
+        self._interval = interval
+        self._waiting: deque[str] = deque(maxlen=LONGEST_QUEUE)
+        self._in_trouble = False
+        self._filled = threading.Event()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, message: str) -> None:
+        """Take one message."""
+        self._waiting.append(message)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="sns-events", daemon=True)
+            self._thread.start()
+        self._filled.set()
+
+    def close(self) -> None:
+        """Send what is left, once."""
+        self._closed.set()
+        self._filled.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._flush()
+
+    def _run(self) -> None:
+        while True:
+            self._filled.wait()
+            self._closed.wait(self._interval)
+            if self._closed.is_set():
+                return
+            self._filled.clear()
+            self._flush()
+
+    def _flush(self) -> None:
+        while self._waiting and self._send(self._call()):
+            pass
+
+    def _call(self) -> list[str]:
+        call: list[str] = []
+        filled = 0
+        while self._waiting and len(call) < ENTRIES_PER_CALL:
+            filled += len(self._waiting[0].encode())
+            if call and filled > BYTES_PER_CALL:
+                break
+            call.append(self._waiting.popleft())
+        return call
+
+    def _send(self, call: list[str]) -> bool:
+        entries = [{"Id": str(position), "Message": message} for position, message in enumerate(call)]
+        try:
+            self._publish(entries)
+        except (ClientError, BotoCoreError) as error:
+            if not self._in_trouble:
+                log.warning("events are not published, and dropped: %s", error)
+            self._in_trouble = True
+            self._waiting.clear()
+            return False
+        if self._in_trouble:
+            log.warning("events are published again")
+        self._in_trouble = False
+        return True
