@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     retry_base: Seconds = 10
     soft_time_limit: Seconds = 1500
     hard_time_limit: Seconds = 1560
+    shutdown_seconds: Seconds = 100
 
     max_stories: int = Field(default=5, ge=1, le=30)
     fetch_timeout: Seconds = 20

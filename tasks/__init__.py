@@ -1,10 +1,11 @@
 """The Celery application: ``celery -A tasks worker``, ``celery -A tasks beat``, ``celery -A tasks shell``."""
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import celeryd_after_setup, setup_logging
 
-from tasks import logs
+from tasks import logs, shutdown
 
 app = Celery("airdate", include=["tasks.discovery", "tasks.podcasts", "tasks.episodes"])
 app.config_from_object("celeryconfig")
 setup_logging.connect(logs.configure)
+celeryd_after_setup.connect(shutdown.bound_shutdown)

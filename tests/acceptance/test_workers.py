@@ -49,6 +49,21 @@ def test_kill_9_in_mid_speech_costs_at_most_the_clip_in_hand(machine: Machine) -
     assert machine.dead_letters("podcast-generation") == 0
 
 
+def test_a_worker_told_to_stop_ends_within_its_bound_and_gives_back_its_message_at_once(machine: Machine) -> None:
+    add_podcast(machine)
+    machine.airdate("discover", "podcasts")
+    worker = machine.start("generator", AIRDATE_SHUTDOWN_SECONDS="1", AIRDATE_VISIBILITY_TIMEOUT="60")
+    machine.until("a clip", lambda: clips(machine))
+
+    worker.terminate()
+    worker.wait(15)
+
+    (interrupted,) = episodes(machine)
+    assert interrupted["status"] == EpisodeStatus.SCRIPT_READY, "stopped too late to show anything"
+    depth = machine.ask("queues")["podcast-generation"]
+    assert (depth["visible"], depth["in_flight"]) == (1, 0), "60 s of invisibility were left"
+
+
 def test_every_message_tripled_makes_one_episode(machine: Machine) -> None:
     add_podcast(machine)
     message = {
