@@ -9,6 +9,13 @@ class Misconfigured(KombuError):
     """An option, or a queue as it is, that no waiting will mend."""
 
 
+class Refused(SystemExit):
+    """A worker must not start like this. Its reason is in the log, where a stack trace would bury it."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+
 class PublishFailed(OperationalError):
     """A message was not sent, as far as we know: an answer that got lost looks the same."""
 

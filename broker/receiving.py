@@ -17,7 +17,7 @@ from vine import promise
 from broker import envelope
 from broker.control import ControlChannel
 from broker.dead_letters import Redrive, copy_with_reason, redrive_of
-from broker.errors import Misconfigured
+from broker.errors import Refused
 from broker.receiver import TOTAL_SECONDS, Outages, Receiver
 from broker.settling import Receipt, Settler
 
@@ -66,6 +66,7 @@ class ReceivingChannel(ControlChannel):
         self._outages = Outages()
         self._redrives: dict[str, Redrive | None] = {}
         self._polls: dict[str, float] = {}
+        self._arriving: dict[Receipt, None] = {}
         self._watchdog: Any = None
         self._lazy_settler: Settler | None = None
         self._listener: Any = None
@@ -95,7 +96,11 @@ class ReceivingChannel(ControlChannel):
     # The loop -------------------------------------------------------------------------------------
 
     def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:  # noqa: FBT001 - kombu's signature
-        """Consume, once it is proven that what is rejected will end among the dead letters."""
+        """Consume, once it is proven that what is rejected will end among the dead letters.
+
+        Raises:
+            Refused: the queue has no redrive policy, and the options do not allow that.
+        """
         if queue in self._passing:
             self.ephemeral.keep()
         elif not no_ack:
@@ -167,10 +172,15 @@ class ReceivingChannel(ControlChannel):
         self._outages.ended(queue, quiet=queue in self._passing)
         received = messages.get("Messages") or []
         callback = self.connection._callbacks.get(queue)  # noqa: SLF001 - kombu's own way to it
-        for message in received:
+        receipts = [Receipt(queue_url, message["ReceiptHandle"]) for message in received]
+        if callback is not None and queue not in self._noack_queues:
+            # The solo pool runs a message's task before it looks at the next.
+            self._arriving = dict.fromkeys(receipts)
+        for receipt, message in zip(receipts, received, strict=True):
             if callback is None:  # cancelled meanwhile
-                self.settler.release(Receipt(queue_url, message["ReceiptHandle"]))
+                self.settler.release(receipt)
             else:
+                self._arriving.pop(receipt, None)
                 self._hand_over(queue_url, queue, message, callback)
         return len(received)
 
@@ -236,10 +246,13 @@ class ReceivingChannel(ControlChannel):
             log.warning("whether %s has a redrive policy is not known: %s", queue, error)
             return
         if redrive is None and not self.options.allow_queues_without_redrive:
-            raise Misconfigured(
-                f"queue {queue!r} ({queue_url}) has no redrive policy, so what fails in it would come back for ever; "
-                "give it a dead-letter queue, or set broker_transport_options['allow_queues_without_redrive']"
+            log.critical(
+                "not started: queue %r (%s) has no redrive policy, so what fails in it would come back for ever. "
+                "Give it a dead-letter queue, or set broker_transport_options['allow_queues_without_redrive'] = True",
+                queue,
+                queue_url,
             )
+            raise Refused
 
     def _comes_to_an_end(self, queue_url: str) -> bool:
         """Whether a message that is visible at once, again and again, ends among the dead letters."""
