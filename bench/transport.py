@@ -222,17 +222,19 @@ def no_redrive(scene: Scene) -> str:
 
 
 def poison(scene: Scene) -> str:
-    """Ten poisonous bodies, one after the other: how many end a worker, how many are lost."""
-    ended = 0
-    worker = scene.ready()
+    """Ten poisonous bodies, each to a worker of its own: how many end it, how many it drops."""
+    ended = dropped = dead = 0
     for body in POISON.values():
+        scene.with_queue()
+        worker = scene.ready()
         scene.queue.send(body)
-        if seconds_until(lambda: not worker.alive(), 1.5) is not None:
-            ended += 1
-            worker.start()
-            seconds_until(lambda: not worker.alive(), 3)
-    lost = len(POISON) - scene.queue.depth().dead_letters - scene.queue.depth().waiting
-    return f"{ended} end the worker, {lost} lost, {scene.queue.depth().dead_letters} dead letters"
+        seconds_until(lambda: not worker.alive() or not scene.queue.depth().waiting, 2)
+        ended += not worker.alive()
+        worker.stop()
+        depth = scene.queue.depth()
+        dead += depth.dead_letters
+        dropped += not depth.waiting and not depth.dead_letters
+    return f"{ended} end the worker, {dropped} dropped, {dead} dead letters at once"
 
 
 def killed(scene: Scene) -> str:
@@ -240,9 +242,9 @@ def killed(scene: Scene) -> str:
     first, second = scene.ready(), scene.worker()
     first.publish("sleep", 30, "killed")
     seconds_until(first.records, 10)
-    first.kill()
     second.start()
     second.until_ready()
+    first.kill()
     return told(seconds_until(lambda: second.texts().count("start killed") == 2, 20), 20, "after")  # noqa: PLR2004
 
 

@@ -13,6 +13,13 @@ from tests.acceptance.conftest import EXAMPLES, Machine
 
 pytestmark = pytest.mark.slow
 
+GENERATION = {
+    "version": "1.0",
+    "type": "podcast_generation",
+    "data": {"podcastId": "my-show", "title": "My show", "frequency": 1, "latestEpisodeDate": None},
+    "metadata": {"retryCount": 0, "source": "podcast_scheduler"},
+}
+
 
 def add_podcast(machine: Machine, source: Path = EXAMPLES) -> None:
     machine.airdate("podcasts", "add", "My show", "--source", str(source))
@@ -66,14 +73,8 @@ def test_a_worker_told_to_stop_ends_within_its_bound_and_gives_back_its_message_
 
 def test_every_message_tripled_makes_one_episode(machine: Machine) -> None:
     add_podcast(machine)
-    message = {
-        "version": "1.0",
-        "type": "podcast_generation",
-        "data": {"podcastId": "my-show", "title": "My show", "frequency": 1, "latestEpisodeDate": None},
-        "metadata": {"retryCount": 0, "source": "podcast_scheduler"},
-    }
     for _ in range(3):
-        machine.send("podcast-generation", celery_body("tasks.podcasts.generate_podcast", message))
+        machine.send("podcast-generation", celery_body("tasks.podcasts.generate_podcast", GENERATION))
     machine.start("generator", AIRDATE_GENERATORS="2")
     machine.start("processor")
 
@@ -126,18 +127,34 @@ def test_a_failure_that_may_pass_is_retried_and_then_given_up(machine: Machine) 
 def test_a_message_of_another_version_or_shape_is_a_dead_letter(
     machine: Machine, change: dict[str, object], named: str
 ) -> None:
-    message = {
-        "version": "1.0",
-        "type": "podcast_generation",
-        "data": {"podcastId": "my-show", "title": "My show", "frequency": 1, "latestEpisodeDate": None},
-        "metadata": {"retryCount": 0, "source": "podcast_scheduler"},
-    }
-    machine.send("podcast-generation", celery_body("tasks.podcasts.generate_podcast", message | change))
+    machine.send("podcast-generation", celery_body("tasks.podcasts.generate_podcast", GENERATION | change))
     machine.start("generator")
 
     machine.until("a dead letter", lambda: machine.dead_letters("podcast-generation") == 1, 40)
 
     assert named in machine.log("generator")
+    assert machine.alive("generator")
+
+
+def test_a_web_app_may_put_the_bare_message_on_the_queue(machine: Machine) -> None:
+    add_podcast(machine)
+    machine.send("podcast-generation", json.dumps(GENERATION))
+    machine.start("generator")
+
+    machine.until("the audio", lambda: [each for each in episodes(machine) if each["status"] == "completed"], 90)
+    machine.until("an empty queue", lambda: not machine.ask("queues")["podcast-generation"]["in_flight"], 20)
+
+    assert machine.dead_letters("podcast-generation") == 0
+
+
+@pytest.mark.parametrize("change", [{"version": "2.0"}, {"type": "podcast_deletion"}])
+def test_a_bare_message_that_is_not_ours_is_a_dead_letter(machine: Machine, change: dict[str, str]) -> None:
+    machine.send("podcast-generation", json.dumps(GENERATION | change))
+    machine.start("generator")
+
+    machine.until("a dead letter", lambda: machine.dead_letters("podcast-generation") == 1, 40)
+
+    assert next(iter(change.values())) in machine.log("generator"), "the log says why"
     assert machine.alive("generator")
 
 
