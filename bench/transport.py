@@ -223,18 +223,20 @@ def no_redrive(scene: Scene) -> str:
 
 def poison(scene: Scene) -> str:
     """Ten poisonous bodies, each to a worker of its own: how many end it, how many it drops."""
-    ended = dropped = dead = 0
-    for body in POISON.values():
-        scene.with_queue()
-        worker = scene.ready()
-        scene.queue.send(body)
-        seconds_until(lambda: not worker.alive() or not scene.queue.depth().waiting, 2)
-        ended += not worker.alive()
-        worker.stop()
-        depth = scene.queue.depth()
-        dead += depth.dead_letters
-        dropped += not depth.waiting and not depth.dead_letters
-    return f"{ended} end the worker, {dropped} dropped, {dead} dead letters at once"
+    fates = [_fate(scene, body) for body in POISON.values()]
+    return ", ".join(f"{fates.count(fate)} {fate}" for fate in ("end the worker", "dropped", "dead letters at once"))
+
+
+def _fate(scene: Scene, body: str) -> str:
+    scene.with_queue()
+    worker = scene.ready()
+    scene.queue.send(body)
+    seconds_until(lambda: not worker.alive() or not scene.queue.depth().waiting, 2)
+    if not worker.alive():
+        return "end the worker"
+    worker.stop()
+    depth = scene.queue.depth()
+    return "still there" if depth.waiting else "dead letters at once" if depth.dead_letters else "dropped"
 
 
 def killed(scene: Scene) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from http import HTTPStatus
 from typing import Any
 
 from botocore.client import Config
@@ -17,7 +19,26 @@ ATTEMPTS = 2
 LONGEST_BOTO_BACKOFF_SECONDS = 1
 """Between the first attempt and the second (botocore's standard retry mode)."""
 
+SHOWN_BYTES = 120
+
 REPLY_EXCHANGE = "reply.celery.pidbox"
+
+
+class NoAnswer(BotoCoreError):
+    """Something answered, and it was not SQS."""
+
+    fmt = "the answer to {operation} is not SQS's: {said}"
+
+
+def _check_answer(http_response: Any, model: Any, **_: Any) -> None:
+    """Refuse what is no JSON. botocore would take half an answer, or a proxy's page, for one that is well and empty."""
+    if http_response.status_code == HTTPStatus.OK and model.output_shape is not None:
+        try:
+            whole = isinstance(json.loads(http_response.content), dict)
+        except ValueError:
+            whole = False
+        if not whole:
+            raise NoAnswer(operation=model.name, said=repr(http_response.content[:SHOWN_BYTES]))
 
 
 class AddressingChannel(SQS.Channel):
@@ -43,7 +64,9 @@ class AddressingChannel(SQS.Channel):
         )
         told = Config(**(self.transport_options.get("client-config") or {}))
         merged = limits.merge(told)
-        return super()._new_boto_client(*args, config=merged.merge(config) if config else merged, **kwargs)
+        client = super()._new_boto_client(*args, config=merged.merge(config) if config else merged, **kwargs)
+        client.meta.events.register("after-call.sqs", _check_answer)
+        return client
 
     # Queues ---------------------------------------------------------------------------------------
 
@@ -78,7 +101,7 @@ class AddressingChannel(SQS.Channel):
             try:
                 return self._resolve_queue_url(queue)
             except SQS.exceptions.DoesNotExistQueueException as gone:
-                # What kombu takes for "nobody waits for this reply any more".
+                # kombu's word for "nobody waits for this reply any more".
                 raise InconsistencyError(str(gone)) from gone
         if self.options.queue_urls:
             known = ", ".join(self.options.queue_urls)

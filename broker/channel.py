@@ -77,7 +77,7 @@ class Channel(ReceivingChannel):
             for handle, message in delivered
             if handle not in settled
         }
-        return held | dict.fromkeys(self.settler.pending_deletes(), "")
+        return dict.fromkeys([*self._arriving, *self.settler.pending_deletes()], "") | held
 
     def close(self) -> None:
         """Settle what is done, give back the rest at once, and leave no queue behind."""

@@ -8,11 +8,13 @@ import os
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from kombu.exceptions import InconsistencyError
 from kombu.transport.SQS import exceptions
 from kombu.transport.virtual.base import queue_declare_ok_t
 from kombu.utils.json import dumps
 
 from broker.addressing import REPLY_EXCHANGE
+from broker.errors import PublishFailed
 from broker.events import EventBatch
 from broker.sending import Message, SendingChannel
 
@@ -43,6 +45,17 @@ class ControlChannel(SendingChannel):
         return found
 
     # Publishing -----------------------------------------------------------------------------------
+
+    def _put(self, queue: str, message: Message, **kwargs: Any) -> None:
+        try:
+            super()._put(queue, message, **kwargs)
+        except (InconsistencyError, PublishFailed) as error:
+            if not queue.endswith(REPLY_EXCHANGE):
+                raise
+            # Whoever asked is gone, or asks again. kombu would drop it too, but connect anew first, and so
+            # would Celery's remote control.
+            self._queue_cache.pop(self.canonical_queue_name(queue), None)
+            log.info("a reply was not sent: %s", error)
 
     def _put_fanout(self, exchange: str, message: Message, routing_key: str, **kwargs: Any) -> None:
         if exchange != EVENT_EXCHANGE:
@@ -93,11 +106,12 @@ class ControlChannel(SendingChannel):
         self._fanout = None  # its subscription went with it
 
     def _new_queue(self, queue: str, **kwargs: Any) -> str:
-        missing = queue in self._passing and self.canonical_queue_name(queue) not in self._queue_cache
+        known = self.canonical_queue_name(queue) in self._queue_cache
         url = super()._new_queue(queue, **kwargs)
-        if missing:
-            atexit.register(self._leave)
-        if missing and queue in self._active_queues:
+        if known or queue not in self._passing:
+            return url
+        atexit.register(self._leave)
+        if queue in self._active_queues:
             self._queue_bind(self._get_exchange_for_queue(queue))
             self._subscribe_queue_to_fanout_exchange_if_required(queue)
         return url

@@ -50,7 +50,7 @@ def copy_with_reason(sqs: Any, dead_letter_url: str, message: dict[str, Any], re
     }
     told = {REASON: reason, SOURCE_ID: message.get("MessageId", "")}
     for name, value in told.items():
-        if value and len(attributes) < ATTRIBUTES_PER_MESSAGE:
+        if value and (name in attributes or len(attributes) < ATTRIBUTES_PER_MESSAGE):
             attributes[name] = {"DataType": "String", "StringValue": _printable(value)}
     sqs.send_message(QueueUrl=dead_letter_url, MessageBody=message["Body"], MessageAttributes=attributes)
 

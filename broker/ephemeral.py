@@ -121,7 +121,7 @@ class EphemeralQueues:
     def _swept(self, url: str) -> bool:
         try:
             tags = self._sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
-            if not tags.get(ALIVE_UNTIL, "").isdigit() or int(tags[ALIVE_UNTIL]) > self._clock():
+            if not tags.get(ALIVE_UNTIL, "").isdecimal() or int(tags[ALIVE_UNTIL]) > self._clock():
                 return False
             self._sqs.delete_queue(QueueUrl=url)
         except (ClientError, BotoCoreError) as error:

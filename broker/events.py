@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 log = logging.getLogger(__name__)
 
 ENTRIES_PER_CALL = 10
@@ -76,7 +74,7 @@ class EventBatch:
         entries = [{"Id": str(position), "Message": message} for position, message in enumerate(call)]
         try:
             self._publish(entries)
-        except (ClientError, BotoCoreError) as error:
+        except Exception as error:  # noqa: BLE001 - events are for those who watch: no trouble of theirs ends this
             if not self._in_trouble:
                 log.warning("events are not published, and dropped: %s", error)
             self._in_trouble = True

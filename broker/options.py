@@ -17,6 +17,10 @@ LONGEST_VISIBILITY_SECONDS = 43_200
 """SQS keeps a message invisible for twelve hours from its receipt at most (Amazon SQS message quotas)."""
 
 
+WANTED: dict[type, tuple[tuple[type, ...], str]] = {int: ((int,), "a whole number"), float: ((int, float), "a number")}
+"""By the type of an option's default."""
+
+
 @dataclass(frozen=True)
 class Options:
     """Seconds, unless a name says otherwise."""
@@ -68,6 +72,10 @@ class Options:
         given = {each.name: transport_options[each.name] for each in fields(cls) if each.name in transport_options}
         given["adapters"] = [_imported(each) for each in given.get("adapters", ())]
         options = cls(**given)
+        for each in fields(cls):
+            if type(each.default) in WANTED:
+                kinds, wanted = WANTED[type(each.default)]
+                options._check(type(getattr(options, each.name)) in kinds, each.name, wanted)
         options._check(0 < options.ack_interval <= 1, "ack_interval", "more than 0 and at most 1 second")
         options._check(options.publish_timeout >= 1, "publish_timeout", "at least 1 second")
         options._check(options.publish_threads >= 1, "publish_threads", "at least 1")

@@ -23,6 +23,9 @@ LONGEST_BACKOFF_SECONDS = 5.0
 HTTP_NO_ANSWER = 599
 """kombu's status for a request that got no answer."""
 
+PARTS = frozenset(["MessageId", "ReceiptHandle", "Body"])
+"""What no message is without."""
+
 Message = dict[str, Any]
 
 
@@ -41,10 +44,14 @@ class Receiver(AsyncSQSConnection):
         if response.status != self.STATUS_CODE_OK:
             return {"Trouble": _trouble(response)}
         try:
-            answer = super()._on_list_ready(parent, markers, operation, response)
-        except Exception as error:  # noqa: BLE001 - botocore's parsers raise what they like on a strange body
+            answer: Message = super()._on_list_ready(parent, markers, operation, response)
+            # Of what is no JSON, botocore makes an answer without messages: the next poll would follow at once.
+            whole = isinstance(json.loads(response.read()), dict) and all(
+                message.keys() >= PARTS for message in answer.get("Messages") or []
+            )
+        except Exception as error:  # noqa: BLE001 - parsers raise what they like on a strange body
             return {"Trouble": f"an answer that is not SQS's: {type(error).__name__}: {error}"}
-        return answer if isinstance(answer, dict) else {"Trouble": "an answer that is not SQS's"}
+        return answer if whole else {"Trouble": "an answer that is not SQS's"}
 
 
 class _LimitedConnection(AsyncHTTPSConnection):

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -37,7 +39,8 @@ class Settler:
     def __init__(self, sqs: Any, interval: float) -> None:
         self._sqs = sqs
         self._interval = interval
-        self._deletes: dict[Receipt, None] = {}
+        self._deletes: dict[Receipt, float] = {}
+        """And when each came, the earliest first."""
         self._releases: dict[Receipt, int] = {}
         self._burials: list[tuple[Receipt, Callable[[], None]]] = []
         self._changed = threading.Condition()
@@ -49,7 +52,7 @@ class Settler:
     def delete(self, receipt: Receipt) -> None:
         """The work is done."""
         with self._changed:
-            self._deletes[receipt] = None
+            self._deletes.setdefault(receipt, monotonic())
             self._wake(urgent=len(self._deletes) >= ENTRIES_PER_CALL)
 
     def release(self, receipt: Receipt, after: int = 0) -> None:
@@ -95,11 +98,17 @@ class Settler:
         while True:
             with self._changed:
                 self._changed.wait_for(self._anything)
-                in_a_hurry = self._changed.wait_for(lambda: self._closed or self._urgent(), self._interval)
+                self._changed.wait_for(lambda: self._closed or self._urgent(), self._time_left())
                 if self._closed:
                     return
-            # A call that is not full waits for others, as long as it may.
-            if self.flush(full_calls_only=in_a_hurry):
+                overdue = self._time_left() <= 0
+            try:
+                # A call that is not full waits for others, as long as it may.
+                answered = self.flush(full_calls_only=not overdue)
+            except Exception:
+                log.exception("settling failed; trying again")
+                answered = False
+            if answered:
                 pause = 0.0
                 continue
             pause = min(LONGEST_PAUSE_SECONDS, pause + self._interval)
@@ -110,7 +119,15 @@ class Settler:
         return bool(self._closed or self._deletes or self._releases or self._burials)
 
     def _urgent(self) -> bool:
-        return bool(self._releases or self._burials or len(self._deletes) >= ENTRIES_PER_CALL)
+        if self._releases or self._burials:
+            return True
+        queues = Counter(receipt.queue_url for receipt in self._deletes)
+        return max(queues.values(), default=0) >= ENTRIES_PER_CALL
+
+    def _time_left(self) -> float:
+        """Until the earliest delete must be sent, in however small a call."""
+        earliest = next(iter(self._deletes.values()), monotonic())
+        return max(0.0, earliest + self._interval - monotonic())
 
     def flush(self, *, full_calls_only: bool = False) -> bool:
         """Send what waits now, of deletes all or the full calls alone; returns whether SQS answered."""
@@ -118,21 +135,20 @@ class Settler:
             with self._changed:
                 burials, self._burials = self._burials, []
                 releases, self._releases = self._releases, {}
-                deletes = list(self._deletes)
             self._bury(burials)
             self._release(releases)
-            return self._delete(deletes, at_least=ENTRIES_PER_CALL if full_calls_only else 1)
+            return self._delete(self.pending_deletes(), at_least=ENTRIES_PER_CALL if full_calls_only else 1)
 
     def _bury(self, burials: list[tuple[Receipt, Callable[[], None]]]) -> None:
         for receipt, copy in burials:
             try:
                 copy()
-            except (ClientError, BotoCoreError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with poison, it harms no other message
                 log.warning("a poisonous message becomes a dead letter by redrive, without its reason: %s", error)
                 self._release({receipt: 0})
             else:
                 with self._changed:
-                    self._deletes[receipt] = None
+                    self._deletes.setdefault(receipt, monotonic())
 
     def _release(self, releases: dict[Receipt, int]) -> None:
         for queue_url, receipts in _calls(list(releases)):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import SimpleNamespace
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from broker.heartbeat import VisibilityHeartbeat
+from broker.settling import Receipt
 
 QUEUE = "https://sqs.example.org/1/queue"
 OTHER = "https://sqs.example.org/1/other"
+UNREACHABLE = EndpointConnectionError(endpoint_url=QUEUE)
+LONGEST_HOLD = 3600
 DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "not allowed"}}, "ChangeMessageVisibilityBatch")
 
 
@@ -57,9 +59,22 @@ class FakeSqs:
         return {"Successful": [], "Failed": failed}
 
 
-def from_queue(queue: str | None = QUEUE) -> SimpleNamespace:
-    """A received message, as kombu keeps it."""
-    return SimpleNamespace(delivery_info={} if queue is None else {"sqs_queue": queue})
+class Clock:
+    """Seconds, as ``time.monotonic`` tells them."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+Held = dict[Receipt, str]
+
+
+def held_of(*handles: str, queue: str = QUEUE) -> Held:
+    """Receipts, with the ids of their tasks."""
+    return {Receipt(queue, handle): f"task {handle}" for handle in handles}
 
 
 @pytest.fixture
@@ -68,14 +83,25 @@ def sqs() -> FakeSqs:
 
 
 @pytest.fixture
-def unsettled() -> dict[str, Any]:
+def held() -> Held:
     """What the worker has in hand."""
     return {}
 
 
 @pytest.fixture
-def heartbeat(sqs: FakeSqs, unsettled: Mapping[str, Any]) -> VisibilityHeartbeat:
-    return VisibilityHeartbeat(sqs, 60, lambda: unsettled)
+def told() -> list[str]:
+    """The handles of the messages that were lost."""
+    return []
+
+
+@pytest.fixture
+def seconds() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def heartbeat(sqs: FakeSqs, held: Held, told: list[str], seconds: Clock) -> VisibilityHeartbeat:
+    return VisibilityHeartbeat(sqs, 60, lambda: held, longest_hold=LONGEST_HOLD, lost=told.append, clock=seconds)
 
 
 @pytest.fixture(autouse=True)
@@ -84,45 +110,29 @@ def warnings_are_seen(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         yield
 
 
-def test_everything_in_hand_is_extended_in_tens(
-    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, unsettled: dict[str, Any]
-) -> None:
-    unsettled.update({f"receipt {number}": from_queue() for number in range(23)})
+def test_everything_in_hand_is_extended_in_tens(heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held) -> None:
+    held |= held_of(*(f"receipt {number}" for number in range(23)))
 
     heartbeat.beat()
 
     assert [len(receipts) for _, receipts in sqs.calls] == [10, 10, 3]
-    assert [receipt for _, receipts in sqs.calls for receipt in receipts] == list(unsettled)
+    assert [receipt for _, receipts in sqs.calls for receipt in receipts] == [receipt.handle for receipt in held]
 
 
-def test_it_is_extended_by_the_whole_timeout(
-    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, unsettled: dict[str, Any]
-) -> None:
-    unsettled["receipt"] = from_queue()
+def test_it_is_extended_by_the_whole_timeout(heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held) -> None:
+    held |= held_of("receipt")
 
     heartbeat.beat()
 
     assert sqs.timeouts == {60}
 
 
-def test_each_queue_is_asked_for_its_own(
-    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, unsettled: dict[str, Any]
-) -> None:
-    unsettled.update({"one": from_queue(QUEUE), "two": from_queue(OTHER), "three": from_queue(QUEUE)})
+def test_each_queue_is_asked_for_its_own(heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held) -> None:
+    held |= held_of("one") | held_of("two", queue=OTHER) | held_of("three")
 
     heartbeat.beat()
 
     assert sqs.calls == [(QUEUE, ["one", "three"]), (OTHER, ["two"])]
-
-
-def test_a_message_of_no_queue_is_left_alone(
-    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, unsettled: dict[str, Any]
-) -> None:
-    unsettled.update({"of remote control": from_queue(None), "one": from_queue()})
-
-    heartbeat.beat()
-
-    assert sqs.calls == [(QUEUE, ["one"])]
 
 
 def test_with_nothing_in_hand_nobody_is_asked(heartbeat: VisibilityHeartbeat, sqs: FakeSqs) -> None:
@@ -131,35 +141,37 @@ def test_with_nothing_in_hand_nobody_is_asked(heartbeat: VisibilityHeartbeat, sq
     assert sqs.calls == []
 
 
-def test_a_message_that_is_lost_is_told(
-    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, unsettled: dict[str, Any], caplog: pytest.LogCaptureFixture
+def test_a_message_that_is_lost_is_told_to_its_task_and_logged(
+    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held, told: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    unsettled.update({"one": from_queue(), "two": from_queue()})
+    held |= held_of("one", "two")
     sqs.lost = {"two"}
 
     heartbeat.beat()
 
+    assert told == ["two"]
     assert [record.getMessage() for record in caplog.records] == [
-        f"a message of {QUEUE} is lost to this worker: not in flight"
+        "the message of task task two is lost to this worker: not in flight"
     ]
 
 
 def test_a_message_that_is_lost_is_told_once(
-    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, unsettled: dict[str, Any], caplog: pytest.LogCaptureFixture
+    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held, told: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    unsettled["one"] = from_queue()
+    held |= held_of("one")
     sqs.lost = {"one"}
 
     for _ in range(3):
         heartbeat.beat()
 
+    assert told == ["one"]
     assert len(caplog.records) == 1
 
 
 def test_a_message_that_is_lost_is_not_asked_for_again(
-    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, unsettled: dict[str, Any]
+    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held
 ) -> None:
-    unsettled.update({"one": from_queue(), "two": from_queue()})
+    held |= held_of("one", "two")
     sqs.lost = {"two"}
 
     heartbeat.beat()
@@ -169,9 +181,9 @@ def test_a_message_that_is_lost_is_not_asked_for_again(
 
 
 def test_a_message_that_sqs_could_not_extend_is_tried_again(
-    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, unsettled: dict[str, Any], caplog: pytest.LogCaptureFixture
+    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held, caplog: pytest.LogCaptureFixture
 ) -> None:
-    unsettled["one"] = from_queue()
+    held |= held_of("one")
     sqs.lost, sqs.is_our_fault = {"one"}, False
 
     heartbeat.beat()
@@ -182,25 +194,25 @@ def test_a_message_that_sqs_could_not_extend_is_tried_again(
 
 
 def test_a_lost_message_that_comes_again_is_extended_again(
-    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, unsettled: dict[str, Any]
+    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held
 ) -> None:
-    unsettled["one"] = from_queue()
+    held |= held_of("one")
     sqs.lost = {"one"}
     heartbeat.beat()
-    unsettled.clear()
+    held.clear()
     heartbeat.beat()
-    unsettled["one"] = from_queue()
+    held |= held_of("one")
     heartbeat.beat()
 
     assert sqs.calls == [(QUEUE, ["one"])] * 2
 
 
 def test_what_was_settled_meanwhile_is_no_loss(
-    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, unsettled: dict[str, Any], caplog: pytest.LogCaptureFixture
+    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held, caplog: pytest.LogCaptureFixture
 ) -> None:
-    unsettled["one"] = from_queue()
+    held |= held_of("one")
     sqs.lost = {"one"}
-    sqs.before_answer = unsettled.clear
+    sqs.before_answer = held.clear
 
     heartbeat.beat()
 
@@ -208,9 +220,9 @@ def test_what_was_settled_meanwhile_is_no_loss(
 
 
 def test_a_queue_that_refuses_does_not_keep_another_from_its_heartbeat(
-    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, unsettled: dict[str, Any], caplog: pytest.LogCaptureFixture
+    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held, caplog: pytest.LogCaptureFixture
 ) -> None:
-    unsettled.update({"one": from_queue(QUEUE), "two": from_queue(OTHER)})
+    held |= held_of("one") | held_of("two", queue=OTHER)
     sqs.errors[QUEUE] = DENIED
 
     heartbeat.beat()
@@ -219,15 +231,129 @@ def test_a_queue_that_refuses_does_not_keep_another_from_its_heartbeat(
     assert "AccessDenied" in caplog.text
 
 
-def started(sqs: FakeSqs, unsettled: dict[str, Any], *, timeout: float) -> VisibilityHeartbeat:
-    heartbeat = VisibilityHeartbeat(sqs, timeout, lambda: unsettled)
+# The longest hold ---------------------------------------------------------------------------------
+
+
+def beat_until(heartbeat: VisibilityHeartbeat, seconds: Clock, until: float) -> None:
+    """A beat at each third of the visibility timeout, from now on."""
+    while seconds.now < until:
+        heartbeat.beat()
+        seconds.now += 20
+
+
+def test_a_message_is_held_no_longer_than_allowed_and_its_task_is_told(
+    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held, told: list[str], seconds: Clock
+) -> None:
+    received = seconds.now
+    held |= held_of("one")
+
+    beat_until(heartbeat, seconds, received + LONGEST_HOLD + 600)
+
+    assert told == ["one"]
+    # A beat comes up to 20 s after the receipt, and the last extension ends before the hold does.
+    extensions = len(sqs.calls)
+    assert received + (extensions - 1) * 20 + 60 <= received + LONGEST_HOLD - 20
+    assert received + (extensions - 1) * 20 + 60 > received + LONGEST_HOLD - 60
+
+
+def test_each_message_has_its_own_time(
+    heartbeat: VisibilityHeartbeat, held: Held, told: list[str], seconds: Clock
+) -> None:
+    held |= held_of("early")
+    beat_until(heartbeat, seconds, seconds.now + LONGEST_HOLD // 2)
+    held |= held_of("late")
+    beat_until(heartbeat, seconds, seconds.now + LONGEST_HOLD // 2)
+
+    assert told == ["early"]
+
+
+def test_a_message_that_is_settled_and_comes_again_has_its_time_anew(
+    heartbeat: VisibilityHeartbeat, held: Held, told: list[str], seconds: Clock
+) -> None:
+    held |= held_of("one")
+    beat_until(heartbeat, seconds, seconds.now + LONGEST_HOLD // 2)
+    held.clear()
+    heartbeat.beat()
+    held |= held_of("one")
+    beat_until(heartbeat, seconds, seconds.now + LONGEST_HOLD // 2)
+
+    assert told == []
+
+
+# Trouble ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [UNREACHABLE, DENIED])
+def test_trouble_with_sqs_is_no_loss_and_logged_once(
+    heartbeat: VisibilityHeartbeat,
+    sqs: FakeSqs,
+    held: Held,
+    told: list[str],
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+) -> None:
+    held |= held_of("one")
+    sqs.errors[QUEUE] = error
+
+    for _ in range(3):
+        heartbeat.beat()
+
+    assert told == []
+    assert len(sqs.calls) == 3
+    assert len(caplog.records) == 1
+
+
+def test_after_trouble_all_is_extended_again_and_the_next_trouble_is_told(
+    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held, caplog: pytest.LogCaptureFixture
+) -> None:
+    held |= held_of("one")
+    for error in (UNREACHABLE, None, UNREACHABLE):
+        sqs.errors = {QUEUE: error} if error else {}
+        heartbeat.beat()
+
+    assert sqs.calls == [(QUEUE, ["one"])] * 3
+    assert len(caplog.records) == 2
+
+
+def test_a_finished_task_is_extended_until_its_message_is_deleted(
+    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held
+) -> None:
+    held[Receipt(QUEUE, "finished")] = ""
+
+    heartbeat.beat()
+
+    assert sqs.calls == [(QUEUE, ["finished"])]
+
+
+def test_the_loss_of_a_finished_one_names_no_task(
+    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held, caplog: pytest.LogCaptureFixture
+) -> None:
+    held[Receipt(QUEUE, "finished")] = ""
+    sqs.lost = {"finished"}
+
+    heartbeat.beat()
+
+    assert "task (done) is lost" in caplog.text
+
+
+# The thread ---------------------------------------------------------------------------------------
+
+
+def started(sqs: FakeSqs, held: Held, *, timeout: float) -> VisibilityHeartbeat:
+    heartbeat = VisibilityHeartbeat(
+        sqs,
+        timeout,  # type: ignore[arg-type]
+        lambda: held,
+        longest_hold=LONGEST_HOLD,
+        lost=lambda _: None,
+    )
     heartbeat.start()
     return heartbeat
 
 
-def test_a_heartbeat_beats_until_it_is_stopped(sqs: FakeSqs, unsettled: dict[str, Any]) -> None:
-    unsettled["one"] = from_queue()
-    heartbeat = started(sqs, unsettled, timeout=0.03)
+def test_a_heartbeat_beats_until_it_is_stopped(sqs: FakeSqs, held: Held) -> None:
+    held |= held_of("one")
+    heartbeat = started(sqs, held, timeout=0.03)
     try:
         assert all(sqs.called.acquire(timeout=5) for _ in range(3))
     finally:
@@ -253,12 +379,10 @@ def test_a_heartbeat_beats_at_a_third_of_the_timeout(heartbeat: VisibilityHeartb
     assert sqs.calls == []
 
 
-def test_a_heartbeat_survives_what_nobody_expected(
-    sqs: FakeSqs, unsettled: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    unsettled["one"] = from_queue()
+def test_a_heartbeat_survives_what_nobody_expected(sqs: FakeSqs, held: Held, caplog: pytest.LogCaptureFixture) -> None:
+    held |= held_of("one")
     sqs.errors[QUEUE] = RuntimeError("a surprise")
-    heartbeat = started(sqs, unsettled, timeout=0.03)
+    heartbeat = started(sqs, held, timeout=0.03)
     try:
         assert all(sqs.called.acquire(timeout=5) for _ in range(2))
     finally:

@@ -1,14 +1,21 @@
-"""A queue that cannot be received from is asked again, but not at once, and said so once."""
+"""The poll loop: a queue that cannot be received from is asked again, not at once, and said so once."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 from kombu import Connection
 
-from broker.channel import LONGEST_BACKOFF_SECONDS, Channel
+from broker.channel import Channel
+from broker.receiver import LONGEST_BACKOFF_SECONDS
+from broker.receiving import FULL_PAUSE_SECONDS
 from broker.transport import Transport
 
 WORK, REMOTE_CONTROL = "discovery", "discovery@host.example.celery.pidbox"
@@ -28,32 +35,53 @@ class FakeHub:
         self.waits.append(0)
 
 
+class Polls:
+    """The receives that were begun, each with how to end it."""
+
+    def __init__(self) -> None:
+        self.begun: list[Callable[..., Any]] = []
+        self.error: Exception | None = None
+
+    def __call__(self, _: str, callback: Callable[..., Any]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.begun.append(callback)
+
+
 @pytest.fixture
 def hub() -> FakeHub:
     return FakeHub()
 
 
 @pytest.fixture
-def channel(hub: FakeHub) -> Iterator[Channel]:
-    options = {"queue_urls": {}, "region": "us-east-1", "is_secure": False, "polling_interval": 0}
+def polls() -> Polls:
+    return Polls()
+
+
+@pytest.fixture
+def channel(hub: FakeHub, polls: Polls) -> Iterator[Channel]:
+    options = {"queue_urls": {WORK: URL}, "region": "us-east-1", "is_secure": False}
     with Connection("sqs://key:secret@127.0.0.1:9", transport=Transport, transport_options=options) as connection:
         connection.connection.polling_interval = 0
         channel = connection.channel()
         channel.hub = hub
+        channel._get_bulk_async = polls
         channel._active_queues += [WORK, REMOTE_CONTROL]
         channel._noack_queues.add(REMOTE_CONTROL)
+        channel._passing.add(REMOTE_CONTROL)
         yield channel
         channel._active_queues.clear()
 
 
-def fail(channel: Channel, queue: str, times: int = 1) -> None:
-    """The queue's poll ends in a refusal, and the next one is planned."""
+def received(channel: Channel, queue: str, answer: dict[str, Any], times: int = 1) -> None:
+    """A poll of the queue is begun, ends in the answer, and the next one is planned."""
     for _ in range(times):
-        channel._loop1(queue, channel._on_messages_ready(URL, queue, {"Trouble": "HTTP 503"}))
+        channel._schedule_queue(queue)
+        channel._get_bulk_async.begun[-1](channel._on_messages_ready(URL, queue, answer))
 
 
-def answer(channel: Channel, queue: str) -> None:
-    channel._loop1(queue, channel._on_messages_ready(URL, queue, {}))
+def fail(channel: Channel, queue: str, times: int = 1) -> None:
+    received(channel, queue, {"Trouble": "HTTP 503"}, times)
 
 
 @pytest.mark.parametrize("queue", [WORK, REMOTE_CONTROL])
@@ -67,34 +95,148 @@ def test_a_queue_that_fails_is_asked_again_after_a_while(channel: Channel, hub: 
 @pytest.mark.parametrize("queue", [WORK, REMOTE_CONTROL])
 def test_a_queue_that_answers_again_is_asked_at_once(channel: Channel, hub: FakeHub, queue: str) -> None:
     fail(channel, queue)
-    answer(channel, queue)
+    received(channel, queue, {})
 
     assert hub.waits[-1] == 0
 
 
 def test_the_trouble_of_one_queue_does_not_slow_another(channel: Channel, hub: FakeHub) -> None:
     fail(channel, WORK)
-    answer(channel, REMOTE_CONTROL)
+    received(channel, REMOTE_CONTROL, {})
 
     assert hub.waits[-1] == 0
 
 
-def test_an_outage_is_told_once_and_so_is_its_end(channel: Channel, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, logger="broker.channel"):
+def test_an_outage_is_told_once_and_so_is_its_end_by_the_queue_of_work(
+    channel: Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="broker"):
         fail(channel, WORK, times=3)
         fail(channel, REMOTE_CONTROL, times=3)
-        answer(channel, WORK)
-        answer(channel, REMOTE_CONTROL)
+        received(channel, WORK, {})
+        received(channel, REMOTE_CONTROL, {})
 
     assert [record.getMessage() for record in caplog.records] == [
-        f"cannot receive from {URL}: HTTP 503; trying again until it answers",
-        f"receiving from {URL} again",
+        f"cannot receive from {WORK}: HTTP 503; trying again until it answers",
+        f"receiving from {WORK} again",
     ]
 
 
 def test_a_poll_that_a_shutdown_cut_off_is_no_trouble(channel: Channel, caplog: pytest.LogCaptureFixture) -> None:
     channel._active_queues.remove(WORK)
-    with caplog.at_level(logging.WARNING, logger="broker.channel"):
+    with caplog.at_level(logging.WARNING, logger="broker"):
         channel._on_messages_ready(URL, WORK, {"Trouble": "cancelled"})
 
     assert caplog.records == []
+
+
+def test_a_poll_that_cannot_even_begin_is_trouble_and_begun_again(
+    channel: Channel, hub: FakeHub, polls: Polls, caplog: pytest.LogCaptureFixture
+) -> None:
+    polls.error = NoCredentialsError()
+    with caplog.at_level(logging.WARNING, logger="broker"):
+        for _ in range(3):
+            channel._schedule_queue(WORK)
+
+    assert len(hub.waits) == 3
+    assert all(0 < wait <= LONGEST_BACKOFF_SECONDS for wait in hub.waits)
+    assert caplog.text.count("Unable to locate credentials") == 1
+
+
+def test_a_cancelled_queue_is_polled_no_more(channel: Channel, hub: FakeHub, polls: Polls) -> None:
+    channel._active_queues.remove(WORK)
+    channel._schedule_queue(WORK)
+
+    assert (polls.begun, hub.waits) == ([], [])
+
+
+# Room ---------------------------------------------------------------------------------------------
+
+
+def holding(channel: Channel, limit: int, held: int) -> None:
+    channel.basic_qos(0, limit, apply_global=False)
+    for number in range(held):
+        message = SimpleNamespace(delivery_info={"sqs_queue": URL}, headers={"id": str(number)})
+        channel.qos.append(message, str(number))
+
+
+@pytest.mark.parametrize(
+    ("limit", "held", "room"),
+    [
+        (0, 500, True),
+        (1, 0, True),
+        (1, 1, False),
+        (4, 2, True),
+        (4, 3, False),  # of two to come: a request costs the same for one
+        (20, 10, True),
+        (20, 11, False),
+        (100, 90, True),
+        (100, 91, False),
+    ],
+)
+def test_more_is_received_once_there_is_room_for_many(
+    channel: Channel, hub: FakeHub, polls: Polls, limit: int, held: int, *, room: bool
+) -> None:
+    holding(channel, limit, held)
+    channel._schedule_queue(WORK)
+
+    assert len(polls.begun) == room
+    assert hub.waits == ([] if room else [FULL_PAUSE_SECONDS])
+
+
+# The watchdog -------------------------------------------------------------------------------------
+
+
+def later(channel: Channel, seconds: float) -> None:
+    """As if each poll had begun so much earlier."""
+    for queue in channel._polls:
+        channel._polls[queue] -= seconds
+
+
+def test_a_poll_that_stalled_is_begun_anew(channel: Channel, polls: Polls, caplog: pytest.LogCaptureFixture) -> None:
+    channel._schedule_queue(WORK)
+    channel._watch()
+    assert len(polls.begun) == 1
+    later(channel, 200)
+    with caplog.at_level(logging.WARNING, logger="broker"):
+        channel._watch()
+        channel._watch()
+
+    assert len(polls.begun) == 2
+    assert caplog.text.count("stalled") == 1
+
+
+def test_a_poll_that_was_given_up_does_not_plan_another(channel: Channel, hub: FakeHub, polls: Polls) -> None:
+    # Else each stall would leave one poll more than before.
+    channel._schedule_queue(WORK)
+    channel._polls[WORK] -= 200  # it began then
+    channel._watch()
+    given_up, another = polls.begun
+    given_up(0)
+    assert hub.waits == []
+    another(0)
+
+    assert hub.waits == [0]
+
+
+def test_a_queue_that_was_never_polled_is_not_begun_by_the_watchdog(channel: Channel, polls: Polls) -> None:
+    channel._watch()
+
+    assert polls.begun == []
+
+
+def test_the_liveness_file_is_touched_while_the_loop_turns(channel: Channel, tmp_path: Path) -> None:
+    file = tmp_path / "alive"
+    channel.options = replace(channel.options, liveness_file=str(file))
+    channel._watch()
+
+    assert file.exists()
+
+
+def test_a_liveness_file_that_cannot_be_touched_is_told_and_no_more(
+    channel: Channel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    channel.options = replace(channel.options, liveness_file=str(tmp_path / "no" / "such" / "folder"))
+    channel._watch()
+
+    assert "liveness file cannot be touched" in caplog.text
