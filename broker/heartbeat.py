@@ -54,8 +54,13 @@ class VisibilityHeartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Extend no more; what is unsettled becomes visible when its timeout ends."""
+        """Extend no more; what is unsettled becomes visible when its timeout ends, or when it is released.
+
+        Returns once nothing more is under way: an extension that came after a release would undo it.
+        """
         self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._ended.wait(self._visibility_timeout / 3):
@@ -80,6 +85,8 @@ class VisibilityHeartbeat:
             queues.setdefault(receipt.queue_url, []).append(receipt)
         for queue_url, receipts in queues.items():
             for start in range(0, len(receipts), ENTRIES_PER_CALL):
+                if self._ended.is_set():
+                    return
                 self._extend(queue_url, receipts[start : start + ENTRIES_PER_CALL])
 
     def _extend(self, queue_url: str, receipts: list[Receipt]) -> None:

@@ -363,6 +363,28 @@ def test_a_heartbeat_beats_until_it_is_stopped(sqs: FakeSqs, held: Held) -> None
     assert not heartbeat._thread.is_alive()
 
 
+def test_a_heartbeat_that_is_stopped_has_nothing_under_way_any_more(sqs: FakeSqs, held: Held) -> None:
+    # What is released next would be hidden again by an extension that comes after.
+    held |= held_of(*(f"receipt {number}" for number in range(23)))
+    answer = threading.Event()
+    sqs.before_answer = lambda: assert_true(answer.wait(10))
+    heartbeat = started(sqs, held, timeout=0.03)
+    assert sqs.called.acquire(timeout=5)
+    stopping = threading.Thread(target=heartbeat.stop)
+    stopping.start()
+    assert heartbeat._ended.wait(5)
+    assert stopping.is_alive()
+    answer.set()
+    stopping.join(5)
+
+    assert not heartbeat._thread.is_alive()
+    assert len(sqs.calls) == 1
+
+
+def assert_true(holds: bool) -> None:  # noqa: FBT001 - what must hold
+    assert holds
+
+
 def test_a_heartbeat_beats_at_a_third_of_the_timeout(heartbeat: VisibilityHeartbeat, sqs: FakeSqs) -> None:
     # Two may then fail before anything is lost; and none comes at once, for what was just received is fresh.
     waited: list[float] = []

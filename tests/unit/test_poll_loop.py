@@ -1,11 +1,12 @@
-"""The poll loop, turned by hand: it waits for room, survives what signing does, and starts again what stalls."""
+"""The poll loop: a queue that cannot be received from is asked again, not at once, and said so once."""
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,44 +14,43 @@ from botocore.exceptions import NoCredentialsError
 from kombu import Connection
 
 from broker.channel import Channel
-from broker.receiver import TOTAL_SECONDS
-from broker.receiving import FULL_PAUSE_SECONDS, STALLED_SECONDS
+from broker.receiver import LONGEST_BACKOFF_SECONDS
+from broker.receiving import FULL_PAUSE_SECONDS
 from broker.transport import Transport
 
-WAIT_SECONDS = 20
-LONG_AGO = -(WAIT_SECONDS + TOTAL_SECONDS + STALLED_SECONDS + 1.0)
+WORK, REMOTE_CONTROL = "discovery", "discovery@host.example.celery.pidbox"
+URL = "http://127.0.0.1:9/1/queue"
 
 
-class HandHub:
-    """An event loop that keeps what it is given until a test calls it."""
+class FakeHub:
+    """Remembers what is to be called, and when."""
 
     def __init__(self) -> None:
-        self.soon: list[Callable[[], Any]] = []
-        self.later: list[tuple[float, Callable[[], Any]]] = []
+        self.waits: list[float] = []
 
-    def call_soon(self, call: Callable[..., Any], *arguments: Any) -> None:
-        self.soon.append(lambda: call(*arguments))
+    def call_later(self, seconds: float, _: Callable[[str], None], __: str) -> None:
+        self.waits.append(seconds)
 
-    def call_later(self, seconds: float, call: Callable[..., Any], *arguments: Any) -> None:
-        self.later.append((seconds, lambda: call(*arguments)))
+    def call_soon(self, _: Callable[[str], None], __: str) -> None:
+        self.waits.append(0)
 
 
 class Polls:
-    """In place of the connection that receives: it keeps each poll's callback."""
+    """The receives that were begun, each with how to end it."""
 
     def __init__(self) -> None:
-        self.callbacks: list[Callable[[Any], Any]] = []
+        self.begun: list[Callable[..., Any]] = []
         self.error: Exception | None = None
 
-    def receive_message(self, *_: Any, callback: Callable[[Any], Any], **__: Any) -> None:
+    def __call__(self, _: str, callback: Callable[..., Any]) -> None:
         if self.error is not None:
             raise self.error
-        self.callbacks.append(callback)
+        self.begun.append(callback)
 
 
 @pytest.fixture
-def hub() -> HandHub:
-    return HandHub()
+def hub() -> FakeHub:
+    return FakeHub()
 
 
 @pytest.fixture
@@ -59,129 +59,184 @@ def polls() -> Polls:
 
 
 @pytest.fixture
-def liveness(tmp_path: Path) -> Path:
-    return tmp_path / "alive"
-
-
-@pytest.fixture
-def channel(hub: HandHub, polls: Polls, liveness: Path) -> Iterator[Channel]:
-    options = {
-        "queue_urls": {"work": "http://127.0.0.1:9/1/work"},
-        "wait_time_seconds": WAIT_SECONDS,
-        "polling_interval": 0,
-        "region": "us-east-1",
-        "is_secure": False,
-        "liveness_file": str(liveness),
-    }
+def channel(hub: FakeHub, polls: Polls) -> Iterator[Channel]:
+    options = {"queue_urls": {WORK: URL}, "region": "us-east-1", "is_secure": False}
     with Connection("sqs://key:secret@127.0.0.1:9", transport=Transport, transport_options=options) as connection:
+        connection.connection.polling_interval = 0
         channel = connection.channel()
         channel.hub = hub
-        channel._asynsqs = polls
-        channel._active_queues.append("work")
+        channel._get_bulk_async = polls
+        channel._active_queues += [WORK, REMOTE_CONTROL]
+        channel._noack_queues.add(REMOTE_CONTROL)
+        channel._passing.add(REMOTE_CONTROL)
         yield channel
         channel._active_queues.clear()
 
 
-def test_a_poll_that_found_messages_is_followed_by_another_at_once(
-    channel: Channel, hub: HandHub, polls: Polls
+def received(channel: Channel, queue: str, answer: dict[str, Any], times: int = 1) -> None:
+    """A poll of the queue is begun, ends in the answer, and the next one is planned."""
+    for _ in range(times):
+        channel._schedule_queue(queue)
+        channel._get_bulk_async.begun[-1](channel._on_messages_ready(URL, queue, answer))
+
+
+def fail(channel: Channel, queue: str, times: int = 1) -> None:
+    received(channel, queue, {"Trouble": "HTTP 503"}, times)
+
+
+@pytest.mark.parametrize("queue", [WORK, REMOTE_CONTROL])
+def test_a_queue_that_fails_is_asked_again_after_a_while(channel: Channel, hub: FakeHub, queue: str) -> None:
+    fail(channel, queue, times=20)
+
+    assert len(hub.waits) == 20
+    assert all(0 < wait <= LONGEST_BACKOFF_SECONDS for wait in hub.waits)
+
+
+@pytest.mark.parametrize("queue", [WORK, REMOTE_CONTROL])
+def test_a_queue_that_answers_again_is_asked_at_once(channel: Channel, hub: FakeHub, queue: str) -> None:
+    fail(channel, queue)
+    received(channel, queue, {})
+
+    assert hub.waits[-1] == 0
+
+
+def test_the_trouble_of_one_queue_does_not_slow_another(channel: Channel, hub: FakeHub) -> None:
+    fail(channel, WORK)
+    received(channel, REMOTE_CONTROL, {})
+
+    assert hub.waits[-1] == 0
+
+
+def test_an_outage_is_told_once_and_so_is_its_end_by_the_queue_of_work(
+    channel: Channel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    channel._schedule_queue("work")
-    polls.callbacks.pop()({"Messages": []})
-
-    (again,) = hub.soon
-    again()
-    assert len(polls.callbacks) == 1
-
-
-def test_a_worker_with_its_hands_full_looks_again_instead_of_polling_or_spinning(
-    channel: Channel, hub: HandHub, polls: Polls
-) -> None:
-    channel.qos.prefetch_count = 1
-    channel.qos.append(object(), "in hand")
-
-    channel._schedule_queue("work")
-    assert (polls.callbacks, hub.soon) == ([], [])
-    ((seconds, again),) = hub.later
-    assert seconds == FULL_PAUSE_SECONDS
-
-    channel.qos.ack("in hand")
-    again()
-    assert len(polls.callbacks) == 1
-
-
-@pytest.mark.parametrize(("prefetch", "in_hand", "polls_again"), [(32, 23, False), (32, 22, True), (4, 3, False)])
-def test_a_poll_waits_until_a_request_is_worth_it(
-    channel: Channel, polls: Polls, prefetch: int, in_hand: int, *, polls_again: bool
-) -> None:
-    channel.qos.prefetch_count = prefetch
-    for number in range(in_hand):
-        channel.qos.append(object(), str(number))
-
-    channel._schedule_queue("work")
-
-    assert bool(polls.callbacks) is polls_again
-    for number in range(in_hand):
-        channel.qos.ack(str(number))
-
-
-def test_credentials_that_cannot_be_had_are_told_and_waited_for(
-    channel: Channel, hub: HandHub, polls: Polls, caplog: pytest.LogCaptureFixture
-) -> None:
-    polls.error = NoCredentialsError()
-    with caplog.at_level(logging.WARNING):
-        channel._schedule_queue("work")
-        hub.later.pop()[1]()
+    with caplog.at_level(logging.WARNING, logger="broker"):
+        fail(channel, WORK, times=3)
+        fail(channel, REMOTE_CONTROL, times=3)
+        received(channel, WORK, {})
+        received(channel, REMOTE_CONTROL, {})
 
     assert [record.getMessage() for record in caplog.records] == [
-        "cannot receive from work: Unable to locate credentials; trying again until it answers"
+        f"cannot receive from {WORK}: HTTP 503; trying again until it answers",
+        f"receiving from {WORK} again",
     ]
-    polls.error = None
-    hub.later.pop()[1]()
-    assert len(polls.callbacks) == 1
 
 
-def test_a_stalled_poll_is_begun_anew_and_its_late_answer_begins_no_second_chain(
-    channel: Channel, hub: HandHub, polls: Polls
+def test_a_poll_that_a_shutdown_cut_off_is_no_trouble(channel: Channel, caplog: pytest.LogCaptureFixture) -> None:
+    channel._active_queues.remove(WORK)
+    with caplog.at_level(logging.WARNING, logger="broker"):
+        channel._on_messages_ready(URL, WORK, {"Trouble": "cancelled"})
+
+    assert caplog.records == []
+
+
+def test_a_poll_that_cannot_even_begin_is_trouble_and_begun_again(
+    channel: Channel, hub: FakeHub, polls: Polls, caplog: pytest.LogCaptureFixture
 ) -> None:
-    channel._schedule_queue("work")
-    channel._polls["work"] += LONG_AGO
-    channel._watch()
-    stalled, anew = polls.callbacks
+    polls.error = NoCredentialsError()
+    with caplog.at_level(logging.WARNING, logger="broker"):
+        for _ in range(3):
+            channel._schedule_queue(WORK)
 
-    stalled({"Messages": []})
-    assert hub.soon == []
-    anew({"Messages": []})
-    assert len(hub.soon) == 1
-
-
-def test_a_poll_under_way_is_left_alone(channel: Channel, polls: Polls) -> None:
-    channel._schedule_queue("work")
-    channel._watch()
-
-    assert len(polls.callbacks) == 1
+    assert len(hub.waits) == 3
+    assert all(0 < wait <= LONGEST_BACKOFF_SECONDS for wait in hub.waits)
+    assert caplog.text.count("Unable to locate credentials") == 1
 
 
-def test_the_loop_says_that_it_lives_also_while_sqs_does_not_answer(
-    channel: Channel, polls: Polls, liveness: Path
+def test_a_cancelled_queue_is_polled_no_more(channel: Channel, hub: FakeHub, polls: Polls) -> None:
+    channel._active_queues.remove(WORK)
+    channel._schedule_queue(WORK)
+
+    assert (polls.begun, hub.waits) == ([], [])
+
+
+# Room ---------------------------------------------------------------------------------------------
+
+
+def holding(channel: Channel, limit: int, held: int) -> None:
+    channel.basic_qos(0, limit, apply_global=False)
+    for number in range(held):
+        message = SimpleNamespace(delivery_info={"sqs_queue": URL}, headers={"id": str(number)})
+        channel.qos.append(message, str(number))
+
+
+@pytest.mark.parametrize(
+    ("limit", "held", "room"),
+    [
+        (0, 500, True),
+        (1, 0, True),
+        (1, 1, False),
+        (4, 2, True),
+        (4, 3, False),  # of two to come: a request costs the same for one
+        (20, 10, True),
+        (20, 11, False),
+        (100, 90, True),
+        (100, 91, False),
+    ],
+)
+def test_more_is_received_once_there_is_room_for_many(
+    channel: Channel, hub: FakeHub, polls: Polls, limit: int, held: int, *, room: bool
 ) -> None:
-    channel._schedule_queue("work")
-    polls.callbacks.pop()({"Trouble": "HTTP 500"})
+    holding(channel, limit, held)
+    channel._schedule_queue(WORK)
 
+    assert len(polls.begun) == room
+    assert hub.waits == ([] if room else [FULL_PAUSE_SECONDS])
+
+
+# The watchdog -------------------------------------------------------------------------------------
+
+
+def later(channel: Channel, seconds: float) -> None:
+    """As if each poll had begun so much earlier."""
+    for queue in channel._polls:
+        channel._polls[queue] -= seconds
+
+
+def test_a_poll_that_stalled_is_begun_anew(channel: Channel, polls: Polls, caplog: pytest.LogCaptureFixture) -> None:
+    channel._schedule_queue(WORK)
     channel._watch()
-    os.utime(liveness, (0, 0))
+    assert len(polls.begun) == 1
+    later(channel, 200)
+    with caplog.at_level(logging.WARNING, logger="broker"):
+        channel._watch()
+        channel._watch()
+
+    assert len(polls.begun) == 2
+    assert caplog.text.count("stalled") == 1
+
+
+def test_a_poll_that_was_given_up_does_not_plan_another(channel: Channel, hub: FakeHub, polls: Polls) -> None:
+    # Else each stall would leave one poll more than before.
+    channel._schedule_queue(WORK)
+    channel._polls[WORK] -= 200  # it began then
     channel._watch()
-    assert liveness.stat().st_mtime > 0
+    given_up, another = polls.begun
+    given_up(0)
+    assert hub.waits == []
+    another(0)
+
+    assert hub.waits == [0]
 
 
-def test_a_liveness_file_that_cannot_be_written_ends_nothing(channel: Channel, liveness: Path) -> None:
-    liveness.parent.rmdir()
-
+def test_a_queue_that_was_never_polled_is_not_begun_by_the_watchdog(channel: Channel, polls: Polls) -> None:
     channel._watch()
 
+    assert polls.begun == []
 
-def test_after_the_end_nothing_is_polled(channel: Channel, hub: HandHub, polls: Polls) -> None:
-    channel._schedule_queue("work")
-    channel.close()
 
-    polls.callbacks.pop()({"Messages": [{"ReceiptHandle": "late", "Body": ""}]})
-    assert (hub.soon, hub.later) == ([], [])
+def test_the_liveness_file_is_touched_while_the_loop_turns(channel: Channel, tmp_path: Path) -> None:
+    file = tmp_path / "alive"
+    channel.options = replace(channel.options, liveness_file=str(file))
+    channel._watch()
+
+    assert file.exists()
+
+
+def test_a_liveness_file_that_cannot_be_touched_is_told_and_no_more(
+    channel: Channel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    channel.options = replace(channel.options, liveness_file=str(tmp_path / "no" / "such" / "folder"))
+    channel._watch()
+
+    assert "liveness file cannot be touched" in caplog.text
