@@ -1,9 +1,9 @@
 """The channel: kombu's, with what a worker needs to live through a bad day and to be watched on a good one.
 
 In layers, one matter each: :mod:`broker.addressing` (queues and clients), :mod:`broker.sending`,
-:mod:`broker.control` (events and remote control), :mod:`broker.receiving`, and here what becomes of what
-was received. The private methods of kombu 5.7 that they override are pinned by
-``tests/unit/test_kombu_seams.py``.
+:mod:`broker.control` (events and remote control), :mod:`broker.intake` (what a body is made into),
+:mod:`broker.receiving` (the poll loop), and here what is held until it is settled. The private methods of
+kombu 5.7 that they override are pinned by ``tests/unit/test_kombu_seams.py``.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class ControlChannel(SendingChannel):
             return url
         atexit.register(self._leave)
         if queue in self._active_queues:
-            self._queue_bind(self._get_exchange_for_queue(queue))
+            self._queue_bind(self._get_exchange_for_queue(queue), "", "", queue)
             self._subscribe_queue_to_fanout_exchange_if_required(queue)
         return url
 

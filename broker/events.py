@@ -5,6 +5,7 @@ An event that SNS does not take is dropped, and so is the oldest when too many w
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections import deque
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 ENTRIES_PER_CALL = 10
 BYTES_PER_CALL = 256 * 1024
 """The limits of SNS's PublishBatch (Amazon SNS quotas)."""
+BYTES_PER_GROUP = 60 * 1024
+"""SNS and SQS each bill 64 KB as a request."""
 LONGEST_QUEUE = 1_000
 
 
@@ -64,11 +67,28 @@ class EventBatch:
         call: list[str] = []
         filled = 0
         while self._waiting and len(call) < ENTRIES_PER_CALL:
-            filled += len(self._waiting[0].encode())
-            if call and filled > BYTES_PER_CALL:
+            if call and filled + max(BYTES_PER_GROUP, len(self._waiting[0].encode())) > BYTES_PER_CALL:
                 break
-            call.append(self._waiting.popleft())
+            call.append(self._next())
+            filled += len(call[-1].encode())
         return call
+
+    def _next(self) -> str:
+        """The first that waits; if it is a group of events, those after it join it."""
+        first = self._waiting.popleft()
+        group = _group(first)
+        if group is None:
+            return first
+        envelope, events = group
+        filled = len(first.encode())
+        while self._waiting:
+            filled += len(self._waiting[0].encode())
+            following = _group(self._waiting[0])
+            if following is None or filled > BYTES_PER_GROUP:
+                break
+            events += following[1]
+            self._waiting.popleft()
+        return json.dumps({**envelope, "body": json.dumps(events)})
 
     def _send(self, call: list[str]) -> bool:
         entries = [{"Id": str(position), "Message": message} for position, message in enumerate(call)]
@@ -84,3 +104,13 @@ class EventBatch:
             log.warning("events are published again")
         self._in_trouble = False
         return True
+
+
+def _group(message: str) -> tuple[dict[str, Any], list[Any]] | None:
+    """The envelope and the events of what Celery calls ``task-multi``: a list, which is as good when it is longer."""
+    try:
+        envelope = json.loads(message)
+        events = json.loads(envelope["body"])
+    except (ValueError, TypeError, KeyError):
+        return None
+    return (envelope, events) if isinstance(events, list) else None

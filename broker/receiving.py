@@ -1,4 +1,4 @@
-"""The poll loop: receives while there is room, survives what the network does, and lets no poison through."""
+"""The poll loop: receives while there is room, and survives what the network does."""
 
 from __future__ import annotations
 
@@ -8,77 +8,38 @@ from time import monotonic
 from typing import Any
 
 from botocore.client import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from kombu.transport import virtual
-from kombu.transport.SQS import exceptions
-from kombu.utils.encoding import bytes_to_str
 from vine import promise
 
-from broker import envelope
-from broker.control import ControlChannel
-from broker.dead_letters import Redrive, copy_with_reason, redrive_of
-from broker.errors import Refused
+from broker.intake import IntakeChannel, Raw
 from broker.receiver import TOTAL_SECONDS, Outages, Receiver
-from broker.settling import Receipt, Settler
+from broker.settling import Receipt
 
 log = logging.getLogger(__name__)
-
-Raw = dict[str, Any]
-"""A message or an answer as SQS gives it, or an envelope as kombu takes it."""
 
 MESSAGES_PER_CALL = 10
 FULL_PAUSE_SECONDS = 0.02
 """Before looking again whether there is room for more."""
-REFUSALS = (ClientError, BotoCoreError, exceptions.DoesNotExistQueueException)
+GATHERING_SECONDS = 0.1
+"""How long a little room waits to become room for a full call, which costs the same."""
 WATCH_SECONDS = 5
 STALLED_SECONDS = 60
 """Beyond the long poll and its limits: then a poll is given up, and another begun."""
 
 
-class ReceivedMessage(virtual.Message):
-    """A message that cannot be acknowledged away once its body proved undecodable, as Celery would."""
-
-    undecodable = False
-
-    def decode(self) -> Any:
-        """The body; remembers that it was not to be decoded."""
-        try:
-            return super().decode()
-        except Exception:
-            self.undecodable = True
-            raise
-
-    def ack(self, multiple: bool = False) -> None:  # noqa: FBT001, FBT002 - kombu's signature
-        """Acknowledge, or reject what was never understood."""
-        if self.errors or self.undecodable:
-            self.reject()
-        else:
-            super().ack(multiple)
-
-
-class ReceivingChannel(ControlChannel):
+class ReceivingChannel(IntakeChannel):
     """A channel that receives."""
 
-    Message = ReceivedMessage
     _asynsqs: Receiver | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._outages = Outages()
-        self._redrives: dict[str, Redrive | None] = {}
         self._polls: dict[str, float] = {}
+        self._room_since: float | None = None
         self._arriving: dict[Receipt, None] = {}
         self._watchdog: Any = None
-        self._lazy_settler: Settler | None = None
         self._listener: Any = None
         self._patience: float | None = None
         super().__init__(*args, **kwargs)
-
-    @property
-    def settler(self) -> Settler:
-        """Settles what this channel received."""
-        if self._lazy_settler is None:
-            self._lazy_settler = Settler(self.sqs(), self.options.ack_interval)
-        return self._lazy_settler
 
     def asynsqs(self, queue: str | None = None) -> Receiver:
         """The connection that receives for this channel."""
@@ -118,17 +79,24 @@ class ReceivingChannel(ControlChannel):
             return
         try:
             self._get_bulk_async(queue, callback=promise(self._answered, (queue, began)))
-        except REFUSALS as error:  # of credentials that are not to be had, or of an ephemeral queue to be made
+        except Exception as error:  # noqa: BLE001 - whatever it is, to be tried again: a poll must not just end
             self._note(queue, str(error))
             self._answered(queue, began)
 
     def _room(self) -> bool:
-        """Whether to receive: not one by one while much is in hand, for each request costs the same."""
-        limit = self.qos.prefetch_count
-        if not limit:
+        """Whether to receive now: for a full call at once, for less only if no more room comes in a moment."""
+        limit, now = self.qos.prefetch_count, monotonic()
+        free = self.qos.can_consume_max_estimate() if limit else MESSAGES_PER_CALL
+        if not free:
+            self._room_since = None
+            return False
+        if self._room_since is None:
+            self._room_since = now
+        enough = free >= min(MESSAGES_PER_CALL, limit or MESSAGES_PER_CALL)
+        if enough or now - self._room_since >= GATHERING_SECONDS:
+            self._room_since = None
             return True
-        free = self.qos.can_consume_max_estimate()
-        return bool(free >= min(MESSAGES_PER_CALL, max(1, limit // 2)))
+        return False
 
     def _answered(self, queue: str, began: float, fetched: int | None = None) -> None:
         if self.closed or self._polls.get(queue) != began:  # given up by the watchdog, which began another
@@ -183,80 +151,6 @@ class ReceivingChannel(ControlChannel):
                 self._arriving.pop(receipt, None)
                 self._hand_over(queue_url, queue, message, callback)
         return len(received)
-
-    def _hand_over(self, queue_url: str, queue: str, message: Raw, callback: Any) -> None:
-        try:
-            payload = self._message_to_python(message, queue, queue_url)
-        except envelope.Poison as poison:
-            self._bury(queue_url, queue, message, str(poison))
-            return
-        try:
-            callback(payload)
-        except Exception:
-            log.exception("message %s of %s could not be taken, and is rejected", message.get("MessageId"), queue)
-            handle = message["ReceiptHandle"]
-            if handle in self.qos._delivered:  # noqa: SLF001 - as above
-                self.basic_reject(handle)
-            elif queue not in self._noack_queues:
-                self.settler.release(Receipt(queue_url, handle))
-
-    def _message_to_python(self, message: Raw, queue_name: str, q_url: str) -> Raw:
-        text = bytes_to_str(self._decode_python_message_body(message["Body"]))
-        no_ack = queue_name in self._noack_queues
-        payload = envelope.read(text, message.get("MessageId", ""), () if no_ack else self.options.adapters)
-        if no_ack:
-            self._delete_message(queue_name, message)
-            return payload
-        enveloped: Raw = self._envelope_payload(payload, text, message, q_url)
-        return enveloped
-
-    def _messages_to_python(self, messages: list[Raw], queue: str) -> list[Raw]:
-        # Where no event loop runs: Flower, `celery inspect`, a plain kombu consumer.
-        queue_url, payloads = self._new_queue(queue), []
-        for message in messages:
-            try:
-                payloads.append(self._message_to_python(message, queue, queue_url))
-            except envelope.Poison as poison:
-                self._bury(queue_url, queue, message, str(poison))
-        return payloads
-
-    def _bury(self, queue_url: str, queue: str, message: Raw, reason: str) -> None:
-        log.error("poison: message %s of %s is a dead letter: %s", message.get("MessageId"), queue, reason)
-        receipt = Receipt(queue_url, message["ReceiptHandle"])
-        redrive = self._redrives.get(queue_url)
-        if queue in self._noack_queues:
-            self.settler.delete(receipt)
-        elif redrive is not None and not queue_url.endswith(".fifo"):
-            target = redrive.dead_letter_url
-            self.settler.bury(receipt, lambda: copy_with_reason(self.sqs(), target, message, reason))
-        elif self._comes_to_an_end(queue_url):
-            self.settler.release(receipt)
-
-    def _delete_message(self, queue_name: str, message: Raw) -> None:
-        # kombu deletes one by one through the event loop, which a client without one never runs.
-        self.settler.delete(Receipt(self._new_queue(queue_name), message["ReceiptHandle"]))
-
-    # Redrive --------------------------------------------------------------------------------------
-
-    def _prove_redrive(self, queue: str) -> None:
-        queue_url = self._new_queue(queue)
-        try:
-            self._redrives[queue_url] = redrive = redrive_of(self.sqs(), queue_url)
-        except (ClientError, BotoCoreError) as error:
-            log.warning("whether %s has a redrive policy is not known: %s", queue, error)
-            return
-        if redrive is None and not self.options.allow_queues_without_redrive:
-            log.critical(
-                "not started: queue %r (%s) has no redrive policy, so what fails in it would come back for ever. "
-                "Give it a dead-letter queue, or set broker_transport_options['allow_queues_without_redrive'] = True",
-                queue,
-                queue_url,
-            )
-            raise Refused
-
-    def _comes_to_an_end(self, queue_url: str) -> bool:
-        """Whether a message that is visible at once, again and again, ends among the dead letters."""
-        return self._redrives.get(queue_url, True) is not None
 
     # Without an event loop ------------------------------------------------------------------------
 

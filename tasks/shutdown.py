@@ -18,8 +18,7 @@ def bound_shutdown(instance: Any, **_: Any) -> None:
 
 def _begin(how: str, **_: Any) -> None:
     if how == "Warm":
-        # Celery's answer to SIGQUIT is the cold shutdown: it ends the tasks, and the transport gives back their messages.
+        # SIGQUIT is the cold shutdown: it ends the tasks, and the transport gives back their messages.
         bound = threading.Timer(settings().shutdown_seconds, os.kill, (os.getpid(), signal.SIGQUIT))
         bound.daemon = True
         bound.start()
-

@@ -28,8 +28,8 @@ from kombu.transport.SQS.SNS import SNS
 from broker.batch import PublishBatch
 from broker.channel import Channel
 from broker.control import EVENT_EXCHANGE
+from broker.intake import ReceivedMessage
 from broker.receiver import Receiver, _LimitedConnection
-from broker.receiving import ReceivedMessage
 from broker.transport import Transport
 from tests.fakes.environment import ROOT
 
@@ -37,6 +37,7 @@ OVERRIDDEN = {
     "__init__": "(self, *args, **kwargs)",
     "_delete": "(self, queue, exchange: 'str | None' = None, *args, **kwargs)",
     "_delete_message": "(self, queue_name, message)",
+    "_get": "(self, queue)",
     "_lookup": "(self, exchange, routing_key, default=None)",
     "_message_to_python": "(self, message, queue_name, q_url)",
     "_messages_to_python": "(self, messages, queue)",
@@ -108,7 +109,7 @@ OURS = {
 }
 """Names of our channels that kombu's does not call, or looks up without having (``create_publish_batch``)."""
 
-LAYERS = ("addressing.py", "sending.py", "control.py", "receiving.py", "channel.py")
+LAYERS = ("addressing.py", "sending.py", "control.py", "intake.py", "receiving.py", "channel.py")
 KNOWN = {"known": {"url": "http://127.0.0.1:9/1/known"}}
 
 ATTRIBUTES = {

@@ -15,7 +15,7 @@ from kombu import Connection
 
 from broker.channel import Channel
 from broker.receiver import LONGEST_BACKOFF_SECONDS
-from broker.receiving import FULL_PAUSE_SECONDS
+from broker.receiving import FULL_PAUSE_SECONDS, GATHERING_SECONDS
 from broker.transport import Transport
 
 WORK, REMOTE_CONTROL = "discovery", "discovery@host.example.celery.pidbox"
@@ -162,19 +162,9 @@ def holding(channel: Channel, limit: int, held: int) -> None:
 
 @pytest.mark.parametrize(
     ("limit", "held", "room"),
-    [
-        (0, 500, True),
-        (1, 0, True),
-        (1, 1, False),
-        (4, 2, True),
-        (4, 3, False),  # of two to come: a request costs the same for one
-        (20, 10, True),
-        (20, 11, False),
-        (100, 90, True),
-        (100, 91, False),
-    ],
+    [(0, 500, True), (1, 0, True), (1, 1, False), (4, 0, True), (4, 3, False), (100, 90, True), (100, 91, False)],
 )
-def test_more_is_received_once_there_is_room_for_many(
+def test_a_full_call_is_made_at_once(
     channel: Channel, hub: FakeHub, polls: Polls, limit: int, held: int, *, room: bool
 ) -> None:
     holding(channel, limit, held)
@@ -182,6 +172,23 @@ def test_more_is_received_once_there_is_room_for_many(
 
     assert len(polls.begun) == room
     assert hub.waits == ([] if room else [FULL_PAUSE_SECONDS])
+
+
+def test_a_little_room_is_used_after_a_moment_for_a_process_may_be_idle(channel: Channel, polls: Polls) -> None:
+    holding(channel, 4, 3)
+    channel._schedule_queue(WORK)
+    assert channel._room_since is not None
+    channel._room_since -= GATHERING_SECONDS
+
+    channel._schedule_queue(WORK)
+    assert len(polls.begun) == 1
+
+
+def test_without_room_no_moment_passes(channel: Channel, polls: Polls) -> None:
+    holding(channel, 4, 4)
+    channel._schedule_queue(WORK)
+
+    assert (channel._room_since, polls.begun) == (None, [])
 
 
 # The watchdog -------------------------------------------------------------------------------------
