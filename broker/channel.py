@@ -96,4 +96,5 @@ class Channel(ReceivingChannel):
         done = set(self.settler.pending_deletes())
         for receipt in self._held():
             if receipt not in done:
-                self.settler.release(receipt)
+                # Not to a last poll of our own, which SQS goes on with although we are gone.
+                self.settler.release(receipt, self._left_of_poll(receipt.queue_url))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -34,6 +35,7 @@ class ReceivingChannel(IntakeChannel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._outages = Outages()
         self._polls: dict[str, float] = {}
+        self._under_way: dict[str, float] = {}
         self._room_since: float | None = None
         self._arriving: dict[Receipt, None] = {}
         self._watchdog: Any = None
@@ -77,6 +79,7 @@ class ReceivingChannel(IntakeChannel):
         if not self._room():
             self.hub.call_later(FULL_PAUSE_SECONDS, self._schedule_queue, queue)
             return
+        self._under_way[queue] = began
         try:
             self._get_bulk_async(queue, callback=promise(self._answered, (queue, began)))
         except Exception as error:  # noqa: BLE001 - whatever it is, to be tried again: a poll must not just end
@@ -101,11 +104,20 @@ class ReceivingChannel(IntakeChannel):
     def _answered(self, queue: str, began: float, fetched: int | None = None) -> None:
         if self.closed or self._polls.get(queue) != began:  # given up by the watchdog, which began another
             return
+        self._under_way.pop(queue, None)
         pause = self._outages.pause(queue) or (0 if fetched else self.connection.polling_interval)
         if pause:
             self.hub.call_later(pause, self._schedule_queue, queue)
         else:
             self.hub.call_soon(self._schedule_queue, queue)
+
+    def _left_of_poll(self, queue_url: str) -> int:
+        """Seconds for which a poll of ours may still receive from a queue, though nobody waits for its answer."""
+        for queue, began in self._under_way.items():
+            if self._queue_cache.get(self.canonical_queue_name(queue)) == queue_url:
+                left = began + int(self.wait_time_seconds) - monotonic()
+                return math.ceil(left) + 1 if left > 0 else 0  # SQS began a moment after us
+        return 0
 
     def _watch(self) -> None:
         """Begin a stalled poll anew; say that this loop lives."""

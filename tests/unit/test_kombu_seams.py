@@ -96,6 +96,7 @@ OURS = {
     "_give_back",
     "_hand_over",
     "_held",
+    "_left_of_poll",
     "_leave",
     "_note",
     "_patient",
