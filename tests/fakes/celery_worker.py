@@ -62,7 +62,7 @@ class CeleryWorker:
             "WORKER_RECORD": str(directory / "record"),
         }
         self._command = [
-            *(sys.executable, "-m", "celery", "-A", "tests.fakes.celery_app", "worker"),
+            *(sys.executable, "-m", "tests.fakes.celery_main"),
             *("-n", f"{self.name}@%h", "-P", pool, "-c", str(concurrency), "-l", "INFO"),
             *("--without-gossip", "--without-mingle"),
             *(() if events else ("--without-heartbeat",)),
