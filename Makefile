@@ -13,7 +13,7 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 pyth
 
 .PHONY: help
 help: ## List what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 .PHONY: setup
 setup: $(VENV)/.ready ## Make the environment, .venv/ (every other target does it too)
@@ -47,6 +47,10 @@ lint: setup ## Check style, types, import rules and the infrastructure template
 	@$(BIN)/lint-imports
 	@$(BIN)/cfn-lint infrastructure/messaging.yaml
 	@$(BIN)/airdate schemas --check
+
+.PHONY: bench-transport
+bench-transport: setup ## Measure Celery on SQS, the stock transport beside ours (ten minutes)  [ROWS='requests poison']
+	@$(BIN)/python -m bench.transport $(ROWS)
 
 .PHONY: format
 format: setup ## Put the code into the project's style
