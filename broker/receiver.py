@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 from typing import Any
 
 import pycurl
@@ -25,6 +26,8 @@ HTTP_NO_ANSWER = 599
 
 PARTS = frozenset(["MessageId", "ReceiptHandle", "Body"])
 """What no message is without."""
+
+MEASURED = re.compile(r"\d+ (ms|milliseconds|bytes|out of|seconds)")
 
 Message = dict[str, Any]
 
@@ -86,9 +89,10 @@ class Outages:
 
     def began(self, queue: str, trouble: str, *, quiet: bool) -> None:
         """A receive failed."""
-        if self._troubles.get(queue) != trouble and not quiet:
+        kind = _kind(trouble)
+        if self._troubles.get(queue) != kind and not quiet:
             log.warning("cannot receive from %s: %s; trying again until it answers", queue, trouble)
-        self._troubles[queue] = trouble
+        self._troubles[queue] = kind
         self._failures[queue] = self._failures.get(queue, 0) + 1
 
     def ended(self, queue: str, *, quiet: bool) -> None:
@@ -106,6 +110,11 @@ class Outages:
             return 0.0
         longest = min(LONGEST_BACKOFF_SECONDS, 0.5 * 2 ** min(failures, 10))
         return random.uniform(0.1, longest)  # noqa: S311 - jitter, no secret
+
+
+def _kind(trouble: str) -> str:
+    # The same trouble again: curl tells how many milliseconds it took, AWS when a signature expired.
+    return MEASURED.sub("", trouble).partition(":")[0]
 
 
 def _trouble(response: Any) -> str:

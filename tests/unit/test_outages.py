@@ -39,6 +39,29 @@ def test_an_outage_is_told_once_and_its_end_too(outages: Outages, caplog: pytest
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (
+            "Failed to connect to sqs port 443 after 5 ms: refused",
+            "Failed to connect to sqs port 443 after 17 ms: refused",
+        ),
+        (
+            "Operation timed out after 35001 milliseconds with 0 out of 0 bytes received",
+            "Operation timed out after 35002 milliseconds with 12 out of 90 bytes received",
+        ),
+        ("ExpiredToken: Signature expired: 20261124T190000Z", "ExpiredToken: Signature expired: 20261124T190007Z"),
+    ],
+)
+def test_the_same_trouble_in_other_figures_is_told_once(
+    outages: Outages, caplog: pytest.LogCaptureFixture, first: str, then: str
+) -> None:
+    outages.began("work", first, quiet=False)
+    outages.began("work", then, quiet=False)
+
+    assert len(caplog.records) == 1
+
+
 def test_another_trouble_is_told(outages: Outages, caplog: pytest.LogCaptureFixture) -> None:
     for trouble in ("connection refused", "connection refused", "AccessDenied: not allowed"):
         outages.began(QUEUE, trouble, quiet=False)
