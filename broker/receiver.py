@@ -77,22 +77,23 @@ class _LimitedConnection(AsyncHTTPSConnection):
 
 
 class Outages:
-    """What goes wrong with each queue: told once per change, and how long to wait before the next try.
+    """What goes wrong with each queue: each kind told once an outage, and how long to wait before the next try.
 
     Queues in ``quiet`` (of events and remote control) are waited for and not told of: of an outage, the
     work's queue tells.
     """
 
     def __init__(self) -> None:
-        self._troubles: dict[str, str] = {}
+        self._troubles: dict[str, set[str]] = {}
         self._failures: dict[str, int] = {}
 
     def began(self, queue: str, trouble: str, *, quiet: bool) -> None:
         """A receive failed."""
         kind = _kind(trouble)
-        if self._troubles.get(queue) != kind and not quiet:
+        told = self._troubles.setdefault(queue, set())
+        if kind not in told and not quiet:
             log.warning("cannot receive from %s: %s; trying again until it answers", queue, trouble)
-        self._troubles[queue] = kind
+        told.add(kind)
         self._failures[queue] = self._failures.get(queue, 0) + 1
 
     def ended(self, queue: str, *, quiet: bool) -> None:

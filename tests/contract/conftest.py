@@ -1,7 +1,8 @@
 """What the transport's contract is held against: two servers, each behind a proxy, and real workers.
 
-Most of what a broker promises takes time to show, and little of a processor's. So a scenario plays on several
-rigs at once (:func:`at_once`), once for a module, and each test asserts one fact of it on one rig.
+Most of what a broker promises takes time to show, and little of a processor's. So a module has one ``scenario``,
+which plays on several rigs at once (:func:`at_once`) and besides that of the next module (:func:`scenarios`), and
+each of its tests asserts one fact on one rig.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ PAIR = ["moto-prefork", "ministack-threads"]
 """Each server and each pool once: for what neither is likely to decide."""
 
 Outcome = TypeVar("Outcome")
+Outcomes = dict[str, Future[Outcome]]
+"""By rig."""
 
 
 class Rig:
@@ -118,7 +121,7 @@ def rigs(
         yield made
 
 
-def at_once(play: Callable[[Rig], Outcome], on: Rigs) -> dict[str, Future[Outcome]]:
+def at_once(play: Callable[[Rig], Outcome], on: Rigs) -> Outcomes[Outcome]:
     """Play on all rigs at the same time; a rig's failure is raised where its outcome is asked for."""
     with ThreadPoolExecutor(len(on)) as threads:
         return {name: threads.submit(play, rig) for name, rig in on.items()}
@@ -148,3 +151,26 @@ def endpoints() -> Iterator[Endpoints]:
             for name, each in zip(started, threads.map(stack.enter_context, started.values()), strict=True):
                 assert each is started[name]
         yield {name: each.endpoint for name, each in started.items()}
+
+
+@pytest.fixture(scope="session")
+def scenarios(
+    request: pytest.FixtureRequest, endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Future[Outcomes[Any]]]]:
+    """What came of the modules' scenarios, or will: two are played at a time, in the order of the tests."""
+    modules = {item.module.__name__: item.module for item in request.session.items if isinstance(item, pytest.Function)}
+    stage = ThreadPoolExecutor(2)
+    try:
+        yield {
+            name: stage.submit(module.scenario, endpoints, tmp_path_factory.mktemp(name.rpartition(".")[2]))
+            for name, module in modules.items()
+            if hasattr(module, "scenario")
+        }
+    finally:
+        stage.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
+def seen(request: pytest.FixtureRequest, scenarios: Mapping[str, Future[Outcomes[Any]]]) -> Outcomes[Any]:
+    """What came of this module's scenario, by rig."""
+    return scenarios[request.module.__name__].result()

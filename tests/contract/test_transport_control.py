@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 
 from broker.ephemeral import TTL_SECONDS, EphemeralQueues
 from broker.options import Options
-from tests.contract.conftest import PAIR, Endpoints, Rig, at_once, rigs
+from tests.contract.conftest import PAIR, Endpoints, Outcomes, Rig, at_once, rigs
 from tests.fakes.aws import client
 from tests.fakes.celery_watcher import ping_from_a_shell, receiver, watcher
 from tests.fakes.celery_worker import CeleryWorker
@@ -54,11 +53,10 @@ class Watch:
     after_sweep: list[str]
 
 
-@pytest.fixture(scope="module")
-def watches(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Watch]]]:
+def scenario(endpoints: Endpoints, directory: Path) -> Outcomes[Watch]:
     # One rig a server: a topic is for all the workers of an account.
-    with rigs(endpoints, tmp_path_factory.mktemp("control"), PAIR, visibility=30, events=True, multiplier=4) as made:
-        yield at_once(play, made)
+    with rigs(endpoints, directory, PAIR, visibility=30, events=True, multiplier=4) as made:
+        return at_once(play, made)
 
 
 def ephemeral(rig: Rig) -> list[str]:
@@ -95,7 +93,7 @@ def others(rig: Rig) -> list[str]:
 
 def ping(worker: CeleryWorker, endpoint: str) -> Any:
     with watcher(worker, endpoint) as app:
-        return app.control.inspect(timeout=2).ping()
+        return app.control.inspect([worker.full_name], timeout=2).ping()
 
 
 def play(rig: Rig) -> Watch:
@@ -166,26 +164,24 @@ def _key(event: Mapping[str, Any]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("rig", PAIR)
-def test_a_worker_answers_and_obeys(watches: Mapping[str, Future[Watch]], rig: str) -> None:
-    watch = watches[rig].result()
+def test_a_worker_answers_and_obeys(seen: Outcomes[Watch], rig: str) -> None:
+    watch = seen[rig].result()
 
     assert list(watch.pong.values()) == [{"ok": "pong"}]
     assert watch.revoked
 
 
 @pytest.mark.parametrize("rig", PAIR)
-def test_events_of_a_task_arrive_in_their_order(watches: Mapping[str, Future[Watch]], rig: str) -> None:
-    watch = watches[rig].result()
+def test_events_of_a_task_arrive_in_their_order(seen: Outcomes[Watch], rig: str) -> None:
+    watch = seen[rig].result()
 
     of_task = [kind for kind, task_id in watch.events if task_id == watch.ran]
     assert of_task == ["task-received", "task-started", "task-succeeded"]
 
 
 @pytest.mark.parametrize("rig", PAIR)
-def test_queues_of_a_process_s_life_say_whose_they_are_and_go_with_it(
-    watches: Mapping[str, Future[Watch]], rig: str
-) -> None:
-    watch = watches[rig].result()
+def test_queues_of_a_process_s_life_say_whose_they_are_and_go_with_it(seen: Outcomes[Watch], rig: str) -> None:
+    watch = seen[rig].result()
 
     assert watch.queues
     for named in watch.queues.values():
@@ -197,10 +193,8 @@ def test_queues_of_a_process_s_life_say_whose_they_are_and_go_with_it(
 
 
 @pytest.mark.parametrize("rig", PAIR)
-def test_queues_of_a_killed_process_are_swept_once_nobody_can_believe_it_alive(
-    watches: Mapping[str, Future[Watch]], rig: str
-) -> None:
-    watch = watches[rig].result()
+def test_queues_of_a_killed_process_are_swept_once_nobody_can_believe_it_alive(seen: Outcomes[Watch], rig: str) -> None:
+    watch = seen[rig].result()
 
     assert watch.after_kill
     assert watch.swept_early == 0
@@ -209,15 +203,15 @@ def test_queues_of_a_killed_process_are_swept_once_nobody_can_believe_it_alive(
 
 
 @pytest.mark.parametrize("rig", PAIR)
-def test_a_worker_whose_control_queue_is_deleted_makes_another(watches: Mapping[str, Future[Watch]], rig: str) -> None:
-    print(f"\n{rig}: answers {watches[rig].result().returned_after:.1f} s after")  # noqa: T201 - a figure to quote
+def test_a_worker_whose_control_queue_is_deleted_makes_another(seen: Outcomes[Watch], rig: str) -> None:
+    print(f"\n{rig}: answers {seen[rig].result().returned_after:.1f} s after")  # noqa: T201 - a figure to quote
 
-    assert watches[rig].result().returned_after <= 10
+    assert seen[rig].result().returned_after <= 10
 
 
 @pytest.mark.parametrize("rig", PAIR)
-def test_an_outage_of_sns_is_told_of_once_and_stops_no_work(watches: Mapping[str, Future[Watch]], rig: str) -> None:
-    watch = watches[rig].result()
+def test_an_outage_of_sns_is_told_of_once_and_stops_no_work(seen: Outcomes[Watch], rig: str) -> None:
+    watch = seen[rig].result()
 
     assert watch.ran_in_outage == 10
     assert len([line for line in watch.outage if "events are not published" in line]) == 1, watch.outage

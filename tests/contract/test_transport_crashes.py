@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from tests.contract.conftest import PAIR, Endpoints, Rig, at_once, rigs
+from tests.contract.conftest import PAIR, Endpoints, Outcomes, Rig, at_once, rigs
 from tests.fakes.aws import client
 from tests.fakes.celery_worker import CeleryWorker
 from tests.fakes.sqs_queues import Depth
@@ -34,26 +33,23 @@ class Disaster:
     left: Depth
 
 
-@pytest.fixture(scope="module")
-def disasters(
-    endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Mapping[str, Future[Disaster]]]:
+def scenario(endpoints: Endpoints, directory: Path) -> Outcomes[Disaster]:
     # Each server and pool once: it is SQS that gives the messages of the dead away.
     with rigs(
         endpoints,
-        tmp_path_factory.mktemp("crashes"),
+        directory,
         PAIR,
         visibility=VISIBILITY,
         max_receive=6,
         multiplier=8,
         options={"ack_interval": 1, "publish_timeout": 3},
     ) as made:
-        yield at_once(play, made)
+        return at_once(play, made)
 
 
 def play(rig: Rig) -> Disaster:
     first = rig.worker(concurrency=1)
-    first.publish("sleep", 6, "killed")
+    first.publish("sleep", 5, "killed")
     first.until("it works", lambda: "start killed" in first.texts())
     for text in WAITING:
         first.publish("record", text)
@@ -67,7 +63,7 @@ def play(rig: Rig) -> Disaster:
     after_kill = last(second, "start killed") - killed
     second.until("all is done", lambda: not rig.depth().waiting, 30)
 
-    lost = second.publish("sleep", 9, "lost")
+    lost = second.publish("sleep", 8, "lost")
     second.until("it works", lambda: "start lost" in second.texts())
     before = len(second.log())
     rig.proxy.black_hole(only={"ChangeMessageVisibilityBatch"})
@@ -96,9 +92,9 @@ def last(worker: CeleryWorker, text: str) -> float:
 
 @pytest.mark.parametrize("rig", PAIR)
 def test_what_a_killed_worker_held_is_at_work_again_within_two_visibility_timeouts(
-    disasters: Mapping[str, Future[Disaster]], rig: str
+    seen: Outcomes[Disaster], rig: str
 ) -> None:
-    disaster = disasters[rig].result()
+    disaster = seen[rig].result()
     print(f"\n{rig}: at work again {disaster.after_kill:.1f} s after kill -9")  # noqa: T201 - a figure to quote
 
     assert disaster.after_kill <= 2 * VISIBILITY
@@ -107,10 +103,8 @@ def test_what_a_killed_worker_held_is_at_work_again_within_two_visibility_timeou
 
 
 @pytest.mark.parametrize("rig", PAIR)
-def test_a_worker_whose_heartbeat_does_not_get_through_tells_what_it_lost(
-    disasters: Mapping[str, Future[Disaster]], rig: str
-) -> None:
-    disaster = disasters[rig].result()
+def test_a_worker_whose_heartbeat_does_not_get_through_tells_what_it_lost(seen: Outcomes[Disaster], rig: str) -> None:
+    disaster = seen[rig].result()
     told = [line for line in disaster.told if "is lost to this worker" in line]
 
     assert len(told) == 1, told
@@ -120,9 +114,9 @@ def test_a_worker_whose_heartbeat_does_not_get_through_tells_what_it_lost(
 
 @pytest.mark.parametrize("rig", PAIR)
 def test_what_is_done_and_not_yet_acknowledged_when_its_worker_dies_runs_again(
-    disasters: Mapping[str, Future[Disaster]], rig: str
+    seen: Outcomes[Disaster], rig: str
 ) -> None:
-    disaster = disasters[rig].result()
+    disaster = seen[rig].result()
 
     assert disaster.texts.count("done") == 2
     assert disaster.left == Depth(0, 0, 0, 0)

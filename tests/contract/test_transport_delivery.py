@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 from celery import group
 
 from broker.receiving import GATHERING_SECONDS
-from tests.contract.conftest import EVERY_RIG, PAIR, Endpoints, Rig, at_once, messages, rigs, unique
+from tests.contract.conftest import EVERY_RIG, PAIR, Endpoints, Outcomes, Rig, at_once, messages, rigs, unique
 from tests.fakes.aws import client
 from tests.fakes.celery_worker import CeleryWorker
 from tests.fakes.sqs_queues import Depth, SqsQueue, create_queue
@@ -57,17 +56,16 @@ class Shift:
     """How long an idle worker takes to leave."""
 
 
-@pytest.fixture(scope="module")
-def shifts(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Shift]]]:
+def scenario(endpoints: Endpoints, directory: Path) -> Outcomes[Shift]:
     with rigs(
         endpoints,
-        tmp_path_factory.mktemp("delivery"),
+        directory,
         EVERY_RIG,
         visibility=VISIBILITY,
         max_receive=MAX_RECEIVE,
         multiplier=16,
     ) as made:
-        yield at_once(play, made)
+        return at_once(play, made)
 
 
 def play(rig: Rig) -> Shift:
@@ -133,14 +131,14 @@ def until_dead(rig: Rig, worker: CeleryWorker, task: str, dead_letters: int) -> 
 
 
 @pytest.mark.parametrize("rig", EVERY_RIG)
-def test_a_group_in_a_batch_is_published_ten_messages_a_request(shifts: Mapping[str, Future[Shift]], rig: str) -> None:
-    assert shifts[rig].result().published["SendMessageBatch"] == len(FANNED_OUT) / 10
-    assert shifts[rig].result().published["SendMessage"] == 0
+def test_a_group_in_a_batch_is_published_ten_messages_a_request(seen: Outcomes[Shift], rig: str) -> None:
+    assert seen[rig].result().published["SendMessageBatch"] == len(FANNED_OUT) / 10
+    assert seen[rig].result().published["SendMessage"] == 0
 
 
 @pytest.mark.parametrize("rig", EVERY_RIG)
-def test_each_message_runs_once_in_a_third_of_a_request(shifts: Mapping[str, Future[Shift]], rig: str) -> None:
-    shift = shifts[rig].result()
+def test_each_message_runs_once_in_a_third_of_a_request(seen: Outcomes[Shift], rig: str) -> None:
+    shift = seen[rig].result()
     per_task = sum(shift.worked.values()) / len(FANNED_OUT)
     print(f"\n{rig}: {per_task:.3f} requests per task: {dict(shift.worked)}")  # noqa: T201 - a figure to quote
 
@@ -150,9 +148,9 @@ def test_each_message_runs_once_in_a_third_of_a_request(shifts: Mapping[str, Fut
 
 @pytest.mark.parametrize("rig", EVERY_RIG)
 def test_a_failure_reaches_the_dead_letters_without_waiting_for_visibility_timeouts(
-    shifts: Mapping[str, Future[Shift]], rig: str
+    seen: Outcomes[Shift], rig: str
 ) -> None:
-    shift = shifts[rig].result()
+    shift = seen[rig].result()
     print(f"\n{rig}: a dead letter {shift.buried_after:.1f} s after the last failure")  # noqa: T201 - as above
 
     assert shift.failures == ["doomed"] * MAX_RECEIVE
@@ -160,18 +158,14 @@ def test_a_failure_reaches_the_dead_letters_without_waiting_for_visibility_timeo
 
 
 @pytest.mark.parametrize("rig", [name for name in EVERY_RIG if "prefork" in name])
-def test_a_task_that_kills_its_process_is_a_dead_letter_in_the_end(
-    shifts: Mapping[str, Future[Shift]], rig: str
-) -> None:
-    assert shifts[rig].result().deaths == ["doomed"] * MAX_RECEIVE
-    assert shifts[rig].result().dead == Depth(0, 0, 0, dead_letters=2)
+def test_a_task_that_kills_its_process_is_a_dead_letter_in_the_end(seen: Outcomes[Shift], rig: str) -> None:
+    assert seen[rig].result().deaths == ["doomed"] * MAX_RECEIVE
+    assert seen[rig].result().dead == Depth(0, 0, 0, dead_letters=2)
 
 
 @pytest.mark.parametrize("rig", EVERY_RIG)
-def test_a_warm_shutdown_ends_what_runs_and_gives_back_the_rest_at_once(
-    shifts: Mapping[str, Future[Shift]], rig: str
-) -> None:
-    shift = shifts[rig].result()
+def test_a_warm_shutdown_ends_what_runs_and_gives_back_the_rest_at_once(seen: Outcomes[Shift], rig: str) -> None:
+    shift = seen[rig].result()
 
     assert shift.code == 0
     assert shift.left.in_flight == 0
@@ -182,13 +176,11 @@ def test_a_warm_shutdown_ends_what_runs_and_gives_back_the_rest_at_once(
 
 
 @pytest.mark.parametrize("rig", EVERY_RIG)
-def test_an_idle_worker_leaves_within_seconds_though_its_poll_may_take_twenty(
-    shifts: Mapping[str, Future[Shift]], rig: str
-) -> None:
-    print(f"\n{rig}: left {shifts[rig].result().idle_seconds:.1f} s after SIGTERM")  # noqa: T201 - as above
+def test_an_idle_worker_leaves_within_seconds_though_its_poll_may_take_twenty(seen: Outcomes[Shift], rig: str) -> None:
+    print(f"\n{rig}: left {seen[rig].result().idle_seconds:.1f} s after SIGTERM")  # noqa: T201 - as above
 
-    assert shifts[rig].result().idle_code == 0
-    assert shifts[rig].result().idle_seconds < 6
+    assert seen[rig].result().idle_code == 0
+    assert seen[rig].result().idle_seconds < 6
 
 
 def test_a_warm_shutdown_gives_back_to_others_and_not_to_its_own_last_poll(
@@ -196,11 +188,11 @@ def test_a_warm_shutdown_gives_back_to_others_and_not_to_its_own_last_poll(
 ) -> None:
     # On one rig: whether the poll or the work ends first is a matter of time, and here the poll ends last. SQS goes
     # on with it although its worker is gone, so what is given back is visible once it has ended.
-    with rigs(endpoints, tmp_path, ["ministack-threads"], visibility=VISIBILITY, multiplier=16, wait_time=8) as made:
+    with rigs(endpoints, tmp_path, ["ministack-threads"], visibility=VISIBILITY, multiplier=16, wait_time=5) as made:
         (rig,) = made.values()
         worker = rig.worker()
         for text in ("long 0", "long 1"):
-            worker.publish("sleep", 3, text)
+            worker.publish("sleep", 2, text)
         worker.until("both slots are taken", lambda: len(worker.records()) == 2)
         for text in PREFETCHED[:5]:
             worker.publish("record", text)

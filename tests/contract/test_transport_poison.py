@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.conftest import PAIR, Endpoints, Rig, at_once, messages, rigs
+from tests.contract.conftest import PAIR, Endpoints, Outcomes, Rig, at_once, messages, rigs
 from tests.fakes.aws import client
 from tests.fakes.poison import HARMLESS, POISON, REJECTED_BY_CELERY, UNSENDABLE
 from tests.fakes.sqs_queues import Depth
@@ -46,14 +46,11 @@ class Feast:
     left: Depth
 
 
-@pytest.fixture(scope="module")
-def feasts(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Feast]]]:
+def scenario(endpoints: Endpoints, directory: Path) -> Outcomes[Feast]:
     # Each server and pool once; all bodies against Celery without a server are tests/unit's.
     adapters = {"adapters": ["tests.fakes.celery_app:adapt"]}
-    with rigs(
-        endpoints, tmp_path_factory.mktemp("poison"), PAIR, visibility=30, multiplier=16, options=adapters
-    ) as made:
-        yield at_once(play, made)
+    with rigs(endpoints, directory, PAIR, visibility=30, multiplier=16, options=adapters) as made:
+        return at_once(play, made)
 
 
 def play(rig: Rig) -> Feast:
@@ -87,10 +84,8 @@ def play(rig: Rig) -> Feast:
 
 
 @pytest.mark.parametrize("rig", PAIR)
-def test_a_worker_outlives_every_body_and_runs_the_good_ones_once(
-    feasts: Mapping[str, Future[Feast]], rig: str
-) -> None:
-    feast = feasts[rig].result()
+def test_a_worker_outlives_every_body_and_runs_the_good_ones_once(seen: Outcomes[Feast], rig: str) -> None:
+    feast = seen[rig].result()
     print(f"\n{rig}: {len(feast.sent)} bodies settled in {feast.seconds:.1f} s")  # noqa: T201 - a figure to quote
 
     assert feast.alive
@@ -102,19 +97,15 @@ def test_a_worker_outlives_every_body_and_runs_the_good_ones_once(
 
 
 @pytest.mark.parametrize("rig", PAIR)
-def test_each_bad_body_is_a_dead_letter_once_as_it_was_and_no_good_one_is(
-    feasts: Mapping[str, Future[Feast]], rig: str
-) -> None:
-    feast = feasts[rig].result()
+def test_each_bad_body_is_a_dead_letter_once_as_it_was_and_no_good_one_is(seen: Outcomes[Feast], rig: str) -> None:
+    feast = seen[rig].result()
 
     assert Counter(letter["Body"] for letter in feast.dead) == Counter(feast.bad.values())
 
 
 @pytest.mark.parametrize("rig", PAIR)
-def test_a_dead_letter_that_the_broker_refused_says_why_and_which_it_was(
-    feasts: Mapping[str, Future[Feast]], rig: str
-) -> None:
-    feast = feasts[rig].result()
+def test_a_dead_letter_that_the_broker_refused_says_why_and_which_it_was(seen: Outcomes[Feast], rig: str) -> None:
+    feast = seen[rig].result()
     told = {
         attributes["DeadLetterSourceMessageId"]["StringValue"]: attributes["DeadLetterReason"]["StringValue"]
         for letter in feast.dead
@@ -126,7 +117,7 @@ def test_a_dead_letter_that_the_broker_refused_says_why_and_which_it_was(
 
 
 @pytest.mark.parametrize("rig", PAIR)
-def test_a_foreign_body_becomes_a_task_with_its_message_s_id(feasts: Mapping[str, Future[Feast]], rig: str) -> None:
-    feast = feasts[rig].result()
+def test_a_foreign_body_becomes_a_task_with_its_message_s_id(seen: Outcomes[Feast], rig: str) -> None:
+    feast = seen[rig].result()
 
     assert f"celery_app.record[{feast.foreign_id}] succeeded" in feast.log

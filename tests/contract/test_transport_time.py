@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from tests.contract.conftest import WITH_SOLO, Endpoints, Rig, at_once, messages, rigs
+from tests.contract.conftest import WITH_SOLO, Endpoints, Outcomes, Rig, at_once, messages, rigs
 from tests.fakes.sqs_queues import Depth
 
 pytestmark = pytest.mark.slow
@@ -41,11 +40,10 @@ class Day:
         return [text for text, _ in self.records if any(name in text for name in names)]
 
 
-@pytest.fixture(scope="module")
-def days(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Day]]]:
+def scenario(endpoints: Endpoints, directory: Path) -> Outcomes[Day]:
     # All the rigs there are, solo too: the heartbeat is a thread, and each pool blocks the event loop differently.
-    with rigs(endpoints, tmp_path_factory.mktemp("time"), WITH_SOLO, visibility=VISIBILITY, multiplier=4) as made:
-        yield at_once(play, made)
+    with rigs(endpoints, directory, WITH_SOLO, visibility=VISIBILITY, multiplier=4) as made:
+        return at_once(play, made)
 
 
 def play(rig: Rig) -> Day:
@@ -80,10 +78,8 @@ def play(rig: Rig) -> Day:
 
 
 @pytest.mark.parametrize("rig", WITH_SOLO)
-def test_a_task_five_times_longer_than_the_visibility_timeout_runs_once(
-    days: Mapping[str, Future[Day]], rig: str
-) -> None:
-    day = days[rig].result()
+def test_a_task_five_times_longer_than_the_visibility_timeout_runs_once(seen: Outcomes[Day], rig: str) -> None:
+    day = seen[rig].result()
 
     assert len(set(day.texts(" long "))) == len(day.texts(" long ")), day.records
     assert day.left == Depth(0, 0, 0, 0)
@@ -91,24 +87,24 @@ def test_a_task_five_times_longer_than_the_visibility_timeout_runs_once(
 
 @pytest.mark.parametrize("rig", WITH_SOLO)
 def test_messages_that_wait_behind_a_long_task_run_once_and_are_offered_to_nobody_else(
-    days: Mapping[str, Future[Day]], rig: str
+    seen: Outcomes[Day], rig: str
 ) -> None:
-    day = days[rig].result()
+    day = seen[rig].result()
 
     assert sorted(day.texts("waiting")) == WAITING
     assert not day.overheard
 
 
 @pytest.mark.parametrize("rig", WITH_SOLO)
-def test_a_task_for_later_waits_on_sqs_and_in_no_worker(days: Mapping[str, Future[Day]], rig: str) -> None:
-    day = days[rig].result()
+def test_a_task_for_later_waits_on_sqs_and_in_no_worker(seen: Outcomes[Day], rig: str) -> None:
+    day = seen[rig].result()
 
     assert day.meanwhile == Depth(visible=0, in_flight=day.held, delayed=len(LATER), dead_letters=0)
 
 
 @pytest.mark.parametrize("rig", WITH_SOLO)
-def test_a_task_for_later_runs_once_and_not_before_its_time(days: Mapping[str, Future[Day]], rig: str) -> None:
-    day = days[rig].result()
+def test_a_task_for_later_runs_once_and_not_before_its_time(seen: Outcomes[Day], rig: str) -> None:
+    day = seen[rig].result()
     (_, first), (_, retried) = [(text, at) for text, at in day.records if text == "by retry"]
     after = {text: at for text, at in day.records if text in LATER} | {"by retry": retried - first}
 

@@ -51,7 +51,19 @@ def receiver(app: Celery) -> Iterator[list[dict[str, Any]]]:
 
 
 def ping_from_a_shell(worker: CeleryWorker) -> Any:
-    command = ["-m", "celery", "-A", "tests.fakes.celery_app", "inspect", "--timeout", "5", "--json", "ping"]
+    command = [
+        "-m",
+        "celery",
+        "-A",
+        "tests.fakes.celery_app",
+        "inspect",
+        "--timeout",
+        "5",
+        "--destination",
+        worker.full_name,
+        "--json",
+        "ping",
+    ]
     environment = os.environ | worker.environment
     done = subprocess.run(
         [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -48,6 +49,7 @@ class CeleryWorker:
         arguments: Sequence[str] = (),
     ) -> None:
         self.name = f"{transport}-{uuid4().hex[:8]}"
+        self.full_name = f"{self.name}@{socket.gethostname()}"
         self.environment = {
             "WORKER_ENDPOINT": endpoint,
             "WORKER_QUEUE": queue,
@@ -63,7 +65,7 @@ class CeleryWorker:
         }
         self._command = [
             *(sys.executable, "-m", "tests.fakes.celery_main"),
-            *("-n", f"{self.name}@%h", "-P", pool, "-c", str(concurrency), "-l", "INFO"),
+            *("-n", self.full_name, "-P", pool, "-c", str(concurrency), "-l", "INFO"),
             *("--without-gossip", "--without-mingle"),
             *(() if events else ("--without-heartbeat",)),
             *arguments,
