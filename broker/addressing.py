@@ -19,6 +19,9 @@ ATTEMPTS = 2
 LONGEST_BOTO_BACKOFF_SECONDS = 1
 """Between the first attempt and the second (botocore's standard retry mode)."""
 
+CONNECT_SECONDS = 5
+STEADY_SECONDS = 10
+
 SHOWN_BYTES = 120
 
 REPLY_EXCHANGE = "reply.celery.pidbox"
@@ -48,6 +51,7 @@ class AddressingChannel(SQS.Channel):
         self.options = Options.of(connection.client.transport_options)
         self._passing: set[str] = set()
         self._ephemeral: EphemeralQueues | None = None
+        self._steady: Any = None
         super().__init__(connection, **kwargs)
 
     # Clients --------------------------------------------------------------------------------------
@@ -67,6 +71,27 @@ class AddressingChannel(SQS.Channel):
         client = super()._new_boto_client(*args, config=merged.merge(config) if config else merged, **kwargs)
         client.meta.events.register("after-call.sqs", _check_answer)
         return client
+
+    def client_with(self, *, read_seconds: float, attempts: int) -> Any:
+        """A client of SQS with limits of its own: ``sqs()`` has those of a publish."""
+        return self._new_boto_client(
+            service="sqs",
+            region=self.region,
+            access_key_id=self.conninfo.userid,
+            secret_access_key=self.conninfo.password,
+            config=Config(
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=read_seconds,
+                retries={"total_max_attempts": attempts, "mode": "standard"},
+            ),
+        )
+
+    @property
+    def steady_sqs(self) -> Any:
+        """The client of what goes on in the background: nobody waits for it, and it should succeed on a slow day."""
+        if self._steady is None:
+            self._steady = self.client_with(read_seconds=STEADY_SECONDS, attempts=ATTEMPTS)
+        return self._steady
 
     # Queues ---------------------------------------------------------------------------------------
 
@@ -123,9 +148,12 @@ class AddressingChannel(SQS.Channel):
         self._queue_cache.pop(self.canonical_queue_name(queue), None)
         self.ephemeral.forget(queue)
 
+    def _swept(self) -> None:
+        """Queues of others were removed."""
+
     @property
     def ephemeral(self) -> EphemeralQueues:
         """The queues that this channel made for the time of its life."""
         if self._ephemeral is None:
-            self._ephemeral = EphemeralQueues(self.sqs(), self.options.ephemeral_prefix)
+            self._ephemeral = EphemeralQueues(self.steady_sqs, self.options.ephemeral_prefix, swept=self._swept)
         return self._ephemeral

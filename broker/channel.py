@@ -30,7 +30,7 @@ class Channel(ReceivingChannel):
         consumed = super().basic_consume(queue, no_ack, *args, **kwargs)
         if not no_ack and self._heartbeat is None:
             self._heartbeat = VisibilityHeartbeat(
-                self.sqs(),
+                self.steady_sqs,
                 self.visibility_timeout,
                 self._held,
                 longest_hold=self.options.longest_hold,

@@ -116,6 +116,11 @@ class ControlChannel(SendingChannel):
             self._subscribe_queue_to_fanout_exchange_if_required(queue)
         return url
 
+    def _swept(self) -> None:
+        # Their subscriptions are left. SNS drops what it cannot deliver; moto fails the whole publish.
+        for exchange in list(self.state.exchanges):
+            self.remove_stale_sns_subscriptions(exchange)
+
     def after_reply_message_received(self, queue: str) -> None:
         """Keep the queue for the next reply: SQS would not make one of the same name again for a minute."""
 

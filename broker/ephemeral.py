@@ -35,12 +35,20 @@ LONGEST_NAME = 80
 
 
 class EphemeralQueues:
-    """The ephemeral queues of one channel: makes, renews, removes and sweeps."""
+    """The ephemeral queues of one channel: makes, renews, removes and sweeps them; calls ``swept`` when it swept some."""
 
-    def __init__(self, sqs: Any, prefix: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        sqs: Any,
+        prefix: str,
+        clock: Callable[[], float] = time.time,
+        *,
+        swept: Callable[[], None] = lambda: None,
+    ) -> None:
         self._sqs = sqs
         self._prefix = prefix
         self._clock = clock
+        self._tell_swept = swept
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
         self._mine: dict[str, str] = {}
         self._ended = threading.Event()
@@ -116,6 +124,8 @@ class EphemeralQueues:
                     removed += url not in self._mine.values() and self._swept(url)
         except (ClientError, BotoCoreError) as error:
             log.info("queues that others left are not swept: %s", error)
+        if removed:
+            self._tell_swept()
         return removed
 
     def _swept(self, url: str) -> bool:

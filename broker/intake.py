@@ -57,7 +57,7 @@ class IntakeChannel(ControlChannel):
     def settler(self) -> Settler:
         """Settles what this channel received."""
         if self._lazy_settler is None:
-            self._lazy_settler = Settler(self.sqs(), self.options.ack_interval)
+            self._lazy_settler = Settler(self.steady_sqs, self.options.ack_interval)
         return self._lazy_settler
 
     def _hand_over(self, queue_url: str, queue: str, message: Raw, callback: Any) -> None:
@@ -104,7 +104,7 @@ class IntakeChannel(ControlChannel):
             self.settler.delete(receipt)
         elif redrive is not None and not queue_url.endswith(".fifo"):
             target = redrive.dead_letter_url
-            self.settler.bury(receipt, lambda: copy_with_reason(self.sqs(), target, message, reason))
+            self.settler.bury(receipt, lambda: copy_with_reason(self.steady_sqs, target, message, reason))
         elif self._comes_to_an_end(queue_url):
             self.settler.release(receipt)
 

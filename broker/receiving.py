@@ -8,7 +8,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from botocore.client import Config
 from vine import promise
 
 from broker.intake import IntakeChannel, Raw
@@ -190,14 +189,5 @@ class ReceivingChannel(IntakeChannel):
     def _patient(self) -> Any:
         # A client that waits for an answer as long as the long poll does.
         if self._listener is None:
-            self._listener = self._new_boto_client(
-                service="sqs",
-                region=self.region,
-                access_key_id=self.conninfo.userid,
-                secret_access_key=self.conninfo.password,
-                config=Config(
-                    read_timeout=self.wait_time_seconds + TOTAL_SECONDS,
-                    retries={"total_max_attempts": 1, "mode": "standard"},
-                ),
-            )
+            self._listener = self.client_with(read_seconds=self.wait_time_seconds + TOTAL_SECONDS, attempts=1)
         return self._listener

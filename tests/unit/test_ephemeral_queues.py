@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from kombu import Connection, Exchange, Queue
 
 from broker.ephemeral import ALIVE_UNTIL, LONGEST_NAME, TTL_SECONDS, EphemeralQueues
+from broker.transport import Transport
 from tests.fakes.aws import client, empty, served_aws
 
 PREFIX = "celery-ephemeral-"
@@ -324,3 +326,25 @@ def test_a_closed_channel_keeps_nothing(queues: EphemeralQueues) -> None:
     queues._thread.join(10)
 
     assert not swept.called.is_set()
+
+
+def test_what_is_swept_is_unsubscribed_too(endpoint: str, sqs: Any) -> None:
+    # moto fails a publish to a topic of which one subscriber is gone, so one dead worker would silence all.
+    options = {"region": "us-east-1", "is_secure": False, "supports_fanout": True, "queue_urls": {"work": "none"}}
+    where = endpoint.removeprefix("http://")
+    with (
+        Connection(f"sqs://key:secret@{where}", transport=Transport, transport_options=options) as connection,
+        connection.channel() as channel,
+        client("sns", endpoint) as sns,
+    ):
+        for name in ("alive.celery.pidbox", "dead.celery.pidbox"):
+            Queue(name, Exchange("celery.pidbox", type="fanout"), auto_delete=True)(channel).declare()
+            channel._subscribe_queue_to_fanout_exchange_if_required(name)
+        dead = channel._new_queue("dead.celery.pidbox")
+        channel.ephemeral.forget("dead.celery.pidbox")
+        sqs.tag_queue(QueueUrl=dead, Tags={ALIVE_UNTIL: "1"})
+
+        assert channel.ephemeral.sweep() == 1
+
+        (left,) = sns.list_subscriptions()["Subscriptions"]
+        assert "alive" in left["Endpoint"]

@@ -81,13 +81,17 @@ USED = {
     "basic_publish": "(self, message, exchange, routing_key, **kwargs)",
     "canonical_queue_name": "(self, queue_name)",
     "queue_delete": "(self, queue, if_unused=False, if_empty=False, **kwargs)",
+    "remove_stale_sns_subscriptions": "(self, exchange_name: 'str') -> 'None'",
     "sqs": "(self, queue=None)",
 }
 OURS = {
     "create_publish_batch",
     "ephemeral",
     "settler",
+    "client_with",
+    "steady_sqs",
     "_answered",
+    "_swept",
     "_backoff",
     "_bury",
     "_comes_to_an_end",
