@@ -35,7 +35,7 @@ LONGEST_NAME = 80
 
 
 class EphemeralQueues:
-    """The ephemeral queues of one channel: makes, renews, removes and sweeps them; calls ``swept`` when it swept some."""
+    """The ephemeral queues of one channel: makes, renews, removes and sweeps; calls ``swept`` when it swept some."""
 
     def __init__(
         self,
