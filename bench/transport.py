@@ -157,7 +157,8 @@ def _outage(scene: Scene, fail: Callable[[], None], seconds: float, at_most: flo
         return f"the worker exits ({worker.wait()})"
     worker.publish("record", "afterwards")
     scene.proxy.pass_on()
-    return told(seconds_until(worker.records, at_most), at_most, "stays; at work again after")
+    back = seconds_until(worker.records, at_most)
+    return f"stays, and does nothing for {at_most:.0f} s more" if back is None else f"stays; at work after {back:.1f} s"
 
 
 def refused(scene: Scene) -> str:
