@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from kombu import Connection
 from broker.errors import Misconfigured
 from broker.options import LONGEST_VISIBILITY_SECONDS, Options
 from broker.transport import Transport
+from tests.fakes.environment import ROOT
 
 
 def test_with_nothing_said_all_has_a_value_that_can_be() -> None:
@@ -83,3 +85,9 @@ def test_a_wrong_option_is_told_when_a_channel_is_made() -> None:
         pytest.raises(Misconfigured, match="ack_interval"),
     ):
         connection.channel()
+
+
+def test_every_option_is_in_the_docs() -> None:
+    text = (ROOT / "docs" / "transport.md").read_text()
+
+    assert [each.name for each in fields(Options) if f"| `{each.name}` |" not in text] == []
