@@ -90,7 +90,9 @@ class AddressingChannel(SQS.Channel):
     def steady_sqs(self) -> Any:
         """The client of what goes on in the background: nobody waits for it, and it should succeed on a slow day."""
         if self._steady is None:
-            self._steady = self.client_with(read_seconds=STEADY_SECONDS, attempts=ATTEMPTS)
+            # Two attempts within a third of the visibility timeout, or an extension would come too late.
+            wait = min(STEADY_SECONDS, max(1.0, self.visibility_timeout / 6))
+            self._steady = self.client_with(read_seconds=wait, attempts=ATTEMPTS)
         return self._steady
 
     # Queues ---------------------------------------------------------------------------------------

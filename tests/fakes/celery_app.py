@@ -80,7 +80,7 @@ def application(environment: Mapping[str, str]) -> Celery:
 
 
 @shared_task(name="celery_app.noop")
-def noop() -> None:
+def noop(*_: Any, **__: Any) -> None:
     """Nothing."""
 
 

@@ -24,13 +24,10 @@ from kombu.utils.json import dumps
 from broker.channel import Channel
 from broker.settling import Receipt
 from broker.transport import Transport
+from tests.fakes import celery_app
 
 URL = "https://sqs.example.org/1/work"
 QUEUE = "work"
-
-
-def noop(*_: Any, **__: Any) -> None:
-    """Nothing, whatever the arguments."""
 
 
 class FakeSqs:
@@ -136,7 +133,7 @@ class InlineWorker:
 
 @contextmanager
 def inline_worker() -> Iterator[InlineWorker]:
-    """A worker of an application with one task, ``celery_app.noop``."""
+    """A worker of the tasks of ``celery_app``."""
     app = Celery("inline", set_as_current=False)
     app.conf.update(
         broker_url="memory://",
@@ -147,8 +144,10 @@ def inline_worker() -> Iterator[InlineWorker]:
         accept_content=["json"],
         timezone="UTC",
     )
-    app.task(noop, name="celery_app.noop")
     app.finalize()
+    assert f"{celery_app.__name__.rpartition('.')[2]}.noop" in app.tasks, (
+        "the tasks of celery_app are shared with every application"
+    )
     options = {"queue_urls": {QUEUE: URL}, "region": "us-east-1", "is_secure": False}
     with Connection("sqs://key:secret@127.0.0.1:9", transport=Transport, transport_options=options) as connection:
         channel = connection.channel()
