@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     hard_time_limit: Seconds = 1560
     shutdown_seconds: Seconds = 100
 
+    studio: str = Field(default="", pattern=r"^([\w.]+:\w+)?$")
     max_stories: int = Field(default=5, ge=1, le=30)
     fetch_timeout: Seconds = 20
     fetch_max_bytes: int = Field(default=5 * 1024 * 1024, ge=1024)

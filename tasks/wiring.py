@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import boto3
@@ -18,7 +20,7 @@ from podcasting.providers.voices.hibari import HibariVoice
 from podcasting.providers.writers.extractive import ExtractiveWriter
 from podcasting.studio import Limits, Studio
 from publishers.fanout import Discovery
-from settings import settings
+from settings import SettingsError, settings
 from tasks import app
 from tasks.sending import CelerySender
 
@@ -36,9 +38,13 @@ def database() -> Database:
 
 @cache
 def studio() -> Studio:
-    """This process's studio."""
+    """This process's studio, as ``AIRDATE_STUDIO`` would have it.
+
+    Raises:
+        SettingsError: ``AIRDATE_STUDIO`` names nothing that can be imported.
+    """
     chosen = settings()
-    return Studio(
+    built = Studio(
         database=database(),
         workspace=_storage("work"),
         site=_storage("site"),
@@ -59,6 +65,16 @@ def studio() -> Studio:
         ),
         now=utc_now,
     )
+    return _own(chosen.studio)(built) if chosen.studio else built
+
+
+def _own(name: str) -> Callable[[Studio], Studio]:
+    module, _, function = name.partition(":")
+    try:
+        found: Callable[[Studio], Studio] = getattr(import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(f"AIRDATE_STUDIO is {name!r}, which can't be imported: {error}") from error
+    return found
 
 
 def discovery() -> Discovery:
@@ -66,7 +82,7 @@ def discovery() -> Discovery:
     return Discovery(
         database=database(),
         sender=CelerySender(app),
-        now=utc_now(),
+        now=studio().now(),
         claim_seconds=settings().claim_seconds,
         page=settings().discovery_page,
     )

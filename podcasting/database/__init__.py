@@ -10,6 +10,7 @@ from podcasting.database.checkpoints import Checkpoints
 from podcasting.database.claims import Claims
 from podcasting.database.connection import connect
 from podcasting.database.episodes import Episodes
+from podcasting.database.history import History
 from podcasting.database.leases import Leases
 from podcasting.database.podcasts import Podcasts
 
@@ -24,6 +25,7 @@ class Database:
     claims: Claims
     leases: Leases
     checkpoints: Checkpoints
+    history: History
 
     @classmethod
     def at(cls, url: str) -> Database:
@@ -33,4 +35,12 @@ class Database:
             Permanent: the URL cannot be used.
         """
         engine = connect(url)
-        return cls(engine, Podcasts(engine), Episodes(engine), Claims(engine), Leases(engine), Checkpoints(engine))
+        return cls(
+            engine,
+            Podcasts(engine),
+            Episodes(engine),
+            Claims(engine),
+            Leases(engine),
+            Checkpoints(engine),
+            History(engine),
+        )

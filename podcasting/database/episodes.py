@@ -8,11 +8,18 @@ from sqlalchemy import ColumnElement, Connection, Engine, case, delete, func, se
 
 from podcasting.database import leases
 from podcasting.database.connection import read
+from podcasting.database.history import Happened, note
 from podcasting.database.leases import Lease
 from podcasting.database.rows import episode_from
 from podcasting.database.schema import episodes, podcasts, seen_entries, source_validators
 from podcasting.errors import Permanent, UnknownEpisode
 from podcasting.models import Episode, EpisodeStatus, PodcastState
+
+ENDS = {
+    EpisodeStatus.PUBLISHED: Happened.PUBLISHED,
+    EpisodeStatus.SKIPPED: Happened.SKIPPED,
+    EpisodeStatus.FAILED: Happened.FAILED,
+}
 
 
 class Episodes:
@@ -114,8 +121,19 @@ class Episodes:
             connection.execute(delete(seen_entries).where(seen_entries.c.episode_id == episode.id))
             connection.execute(delete(source_validators).where(source_validators.c.podcast_id == episode.podcast_id))
 
-    def retry(self, episode_id: str, status: EpisodeStatus, now: datetime) -> Episode:
-        """Set a failed or skipped episode going again from ``status``; discovery may claim it at once.
+    def retry(
+        self,
+        episode_id: str,
+        status: EpisodeStatus,
+        now: datetime,
+        *,
+        by: str = "somebody",
+        claimable_at: datetime | None = None,
+    ) -> Episode:
+        """Set a failed or skipped episode going again from ``status``.
+
+        Discovery may claim it at ``claimable_at``; now, unless its message is sent by another way. ``by`` says
+        in its history who did it.
 
         Raises:
             UnknownEpisode: there is none of that id.
@@ -132,7 +150,7 @@ class Episodes:
                 attempts=0,
                 failure_stage=None,
                 failure_reason=None,
-                claimable_at=now,
+                claimable_at=claimable_at or now,
                 claim_count=0,
                 updated_at=now,
             )
@@ -140,6 +158,8 @@ class Episodes:
         )
         with self._engine.begin() as connection:
             row = connection.execute(statement).mappings().one_or_none()
+            if row is not None:
+                note(connection, episode_id, Happened.RETRIED, now, detail=by)
         if row is None:
             episode = self.get(episode_id)
             raise Permanent(
@@ -168,6 +188,15 @@ def _end(
         lease_expires_at=None,
         lease_holder=None,
         updated_at=now,
+    )
+    note(
+        connection,
+        lease.episode_id,
+        ENDS[status],
+        now,
+        stage=failure_stage,
+        detail=failure_reason,
+        lease_number=lease.number,
     )
     row = connection.execute(select(episodes).where(episodes.c.id == lease.episode_id)).mappings().one()
     # A slot that came while this episode was under way need not wait for its claim to expire.

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, update
 
+from podcasting.database.history import Happened, note
 from podcasting.database.rows import episode_from
 from podcasting.database.schema import episodes
 from podcasting.errors import LeaseHeld, LeaseLost, UnknownEpisode
@@ -82,6 +83,8 @@ class Leases:
         with self._engine.begin() as connection:
             row = connection.execute(statement).mappings().one_or_none()
             if row is not None:
+                number = row["lease_number"]
+                note(connection, episode_id, Happened.STARTED, now, detail=holder, lease_number=number)
                 return Lease(episode_id, row["lease_number"]), episode_from(row)
             current = connection.execute(select(episodes).where(episodes.c.id == episode_id)).mappings().one_or_none()
         if current is None:

@@ -134,3 +134,38 @@ source_validators = Table(
     Column("etag", Text),
     Column("last_modified", Text),
 )
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("episode_id", String(100), ForeignKey("episodes.id"), nullable=False, index=True),
+    Column("at", Utc, nullable=False),
+    Column("event", String(20), nullable=False),
+    Column("stage", String(30)),
+    Column("detail", Text),
+    Column("lease_number", Integer),
+)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("provider", String(200), primary_key=True),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("openings", Integer, nullable=False, default=0),
+    Column("opened_at", Utc),
+    Column("open_until", Utc),
+    Column("probe_until", Utc),
+    Column("reason", Text),
+    Column("updated_at", Utc, nullable=False),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("key", String(100), primary_key=True),
+    Column("about", Text, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("opened_at", Utc, nullable=False),
+    Column("last_at", Utc, nullable=False),
+)

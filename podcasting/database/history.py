@@ -1,0 +1,79 @@
+"""What happened to each episode, line by line: an operator reads why it failed, and what was tried before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from podcasting.database.connection import read
+from podcasting.database.schema import history
+
+
+class Happened(StrEnum):
+    """What a line of the history says."""
+
+    STARTED = "started"
+    """A worker took the episode's lease."""
+    GIVEN_BACK = "given back"
+    """A start ended without an end of the episode: it is tried again."""
+    PUBLISHED = "published"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    RETRIED = "retried"
+    """A person set it going again."""
+    REDRIVEN = "redriven"
+    """A person moved its message out of a dead-letter queue."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A line of an episode's history."""
+
+    at: datetime
+    what: Happened
+    stage: str | None
+    detail: str | None
+    """Who, or why."""
+    lease_number: int | None
+
+
+class History:
+    """The histories of episodes; ``at`` is passed in."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def of(self, episode_id: str) -> list[Event]:
+        """An episode's history, oldest line first."""
+        statement = select(history).where(history.c.episode_id == episode_id).order_by(history.c.id)
+        with read(self._engine) as connection:
+            rows = connection.execute(statement).mappings().all()
+        return [
+            Event(row["at"], Happened(row["event"]), row["stage"], row["detail"], row["lease_number"]) for row in rows
+        ]
+
+    def note(self, episode_id: str, what: Happened, at: datetime, *, stage: str | None = None, detail: str) -> None:
+        """Add a line that goes with no other change."""
+        with self._engine.begin() as connection:
+            note(connection, episode_id, what, at, stage=stage, detail=detail)
+
+
+def note(
+    connection: Connection,
+    episode_id: str,
+    what: Happened,
+    at: datetime,
+    *,
+    stage: str | None = None,
+    detail: str | None = None,
+    lease_number: int | None = None,
+) -> None:
+    """Add a line inside the caller's transaction."""
+    connection.execute(
+        insert(history).values(
+            episode_id=episode_id, at=at, event=what, stage=stage, detail=detail, lease_number=lease_number
+        )
+    )
