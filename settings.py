@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     hard_time_limit: Seconds = 1560
     shutdown_seconds: Seconds = 100
 
+    breaker_failures: int = Field(default=5, ge=1, le=1000)
+    breaker_pause: Seconds = 30
+    alarm_quiet: Seconds = 3600
     studio: str = Field(default="", pattern=r"^([\w.]+:\w+)?$")
     max_stories: int = Field(default=5, ge=1, le=30)
     fetch_timeout: Seconds = 20

@@ -26,6 +26,18 @@ class Throttled(Retryable):
     """A provider asked us to slow down (HTTP 429, 503 with Retry-After)."""
 
 
+class ProviderPaused(Retryable):
+    """An outside provider is not asked for now: it failed or throttled too often. Uses up no try.
+
+    ``after`` is how many seconds to wait before asking again.
+    """
+
+    def __init__(self, provider: str, seconds: float, why: str) -> None:
+        super().__init__(f"{provider} is not asked for another {seconds:.0f} s: {why}", after=seconds)
+        self.provider = provider
+        self.seconds = seconds
+
+
 class Permanent(AirdateError):
     """Trying again cannot help: the episode fails with this reason."""
 

@@ -6,9 +6,10 @@ Built once per process by the edge (``tasks.wiring``), or by a test from fakes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from podcasting.breaker import Tolerance
 from podcasting.database import Database
 from podcasting.providers.feeds import Sources
 from podcasting.providers.storage import Storage
@@ -27,6 +28,10 @@ class Limits:
     max_attempts: int = 10
     """Starts of work without getting a step further, before an episode fails."""
     max_stories: int = 5
+    alarm_quiet_seconds: float = 3600
+    """An alarm that came again within this is counted, not told anew."""
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    """When an outside provider is left alone."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
+from podcasting.alarm import sound_alarm
 from podcasting.database.checkpoints import Checkpoint
 from podcasting.database.leases import Lease
 from podcasting.errors import AirdateError, LeaseLost, Permanent
@@ -100,6 +101,17 @@ class Work:
                 f"`airdate episodes retry {self.episode.id}` goes on from the last stage that is"
             )
         return kind.model_validate(done.output)
+
+
+def give_up(work: Work, error: BaseException) -> None:
+    """Fail the episode, with the stage at hand and the error as its reason, and sound one alarm for all like it.
+
+    Raises:
+        LeaseLost: another worker took over; nothing is written.
+    """
+    why = reason(error)
+    work.studio.database.episodes.fail(work.lease, work.stage, why, work.studio.now())
+    sound_alarm(work.studio, f"episodes fail at {work.stage}", f"{work.episode.id}: {why}")
 
 
 @contextmanager

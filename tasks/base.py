@@ -21,9 +21,9 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from broker.lost import lost_messages
-from podcasting.errors import LeaseHeld, LeaseLost, NothingNew, Permanent, Retryable, Waits
+from podcasting.errors import LeaseHeld, LeaseLost, NothingNew, Permanent, ProviderPaused, Retryable, Waits
 from podcasting.models import Episode, EpisodeStatus
-from podcasting.work import Work, kept, reason
+from podcasting.work import Work, give_up, kept, reason
 from publishers.queues import ROUTES
 from publishers.queues import Task as QueuedTask
 from settings import settings
@@ -53,7 +53,7 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
                 raise
             except ValidationError as error:
                 self.dead_letter(f"not a message this task takes: {_fields(error)}")
-            except LeaseHeld as error:
+            except (LeaseHeld, ProviderPaused) as error:
                 self.put_off(error)
             except (LeaseLost, Waits) as error:
                 if self.receipt in lost_messages:
@@ -87,9 +87,10 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
         )
         raise self.retry(exc=_plain(error), countdown=delay, throw=False, **self._address())
 
-    def put_off(self, held: LeaseHeld) -> NoReturn:
-        """Send the message again for when the other worker's lease may have ended; uses up no try."""
-        delay = min(LONGEST_DELAY, max(1, round(held.seconds) + 1))
+    def put_off(self, held: LeaseHeld | ProviderPaused) -> NoReturn:
+        """Send the message again for when the other's lease, or the provider's pause, may be over; uses up no try."""
+        spread = random.uniform(0, held.seconds / 4) if isinstance(held, ProviderPaused) else 0  # noqa: S311 - no secret
+        delay = min(LONGEST_DELAY, max(1, round(held.seconds + spread) + 1))
         log.info("%s; looking again in %d s", held, delay)
         again = self.signature_from_request(countdown=delay, retries=self.request.retries, **self._address())
         again.apply_async()
@@ -164,8 +165,12 @@ class EpisodeTask(PatientTask):
             except LeaseLost:
                 database.leases.release(lease)  # if it still is ours: who has the message now need not wait
                 raise
+            except ProviderPaused as paused:
+                database.leases.take_back(lease)
+                self._wait_in_the_database(work, paused)
+                raise
             except Permanent as error:
-                database.episodes.fail(lease, work.stage, reason(error), studio().now())
+                give_up(work, error)
                 raise
             except Exception as error:
                 self._leave(work, error)
@@ -189,15 +194,19 @@ class EpisodeTask(PatientTask):
         return episode.status
 
     def _leave(self, work: Work, error: Exception) -> None:
-        database, now, lease = studio().database, studio().now(), work.lease
         if self.is_last_try:
-            database.episodes.fail(lease, work.stage, reason(error), now)
+            give_up(work, error)
             return
-        database.leases.release(lease)
+        studio().database.leases.give_back(work.lease, studio().now(), stage=work.stage, why=reason(error))
+        self._wait_in_the_database(work, error)
+
+    def _wait_in_the_database(self, work: Work, error: Exception) -> None:
+        # A message can be delayed for so long only; discovery finds the episode when its time comes.
         after = getattr(error, "after", None) or 0
         if after > LONGEST_DELAY:
-            database.claims.put_off(lease.episode_id, now + timedelta(seconds=after))
-            raise Waits(lease.episode_id, after) from error
+            until = studio().now() + timedelta(seconds=after)
+            studio().database.claims.put_off(work.episode.id, until)
+            raise Waits(work.episode.id, after) from error
 
 
 def _holder() -> str:

@@ -11,7 +11,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from podcasting.breaker import Tolerance
 from podcasting.database import Database
+from podcasting.protection import protected
 from podcasting.providers.feeds.web import WebSources
 from podcasting.providers.storage import Storage
 from podcasting.providers.storage.folder import FolderStorage
@@ -23,6 +25,9 @@ from publishers.fanout import Discovery
 from settings import SettingsError, settings
 from tasks import app
 from tasks.sending import CelerySender
+
+LONGEST_PAUSE = 900
+"""Seconds after which a provider that was left alone is asked again at the latest, unless it asked for longer."""
 
 
 def utc_now() -> datetime:
@@ -62,10 +67,17 @@ def studio() -> Studio:
             stuck_after=chosen.stuck_after,
             max_attempts=chosen.max_attempts,
             max_stories=chosen.max_stories,
+            alarm_quiet_seconds=chosen.alarm_quiet,
+            tolerance=Tolerance(
+                failures=chosen.breaker_failures,
+                first_pause=chosen.breaker_pause,
+                longest_pause=max(chosen.breaker_pause, LONGEST_PAUSE),
+            ),
         ),
         now=utc_now,
     )
-    return _own(chosen.studio)(built) if chosen.studio else built
+    whole = _own(chosen.studio)(built) if chosen.studio else built
+    return protected(whole, store=f"S3 bucket {chosen.bucket}" if chosen.bucket else None)
 
 
 def _own(name: str) -> Callable[[Studio], Studio]:

@@ -1,4 +1,4 @@
-"""The truth: podcasts, episodes, the claims of discovery, the leases of workers, the checkpoints of stages."""
+"""The truth: podcasts, episodes, claims, leases, checkpoints; what happened, and what troubles."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from podcasting.database.alarms import Alarms
+from podcasting.database.breakers import Breakers
 from podcasting.database.checkpoints import Checkpoints
 from podcasting.database.claims import Claims
 from podcasting.database.connection import connect
@@ -26,6 +28,8 @@ class Database:
     leases: Leases
     checkpoints: Checkpoints
     history: History
+    breakers: Breakers
+    alarms: Alarms
 
     @classmethod
     def at(cls, url: str) -> Database:
@@ -43,4 +47,6 @@ class Database:
             Leases(engine),
             Checkpoints(engine),
             History(engine),
+            Breakers(engine),
+            Alarms(engine),
         )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, case, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, case, delete, func, select, update
 
 from podcasting.database import leases
 from podcasting.database.connection import read
 from podcasting.database.history import Happened, note
 from podcasting.database.leases import Lease
-from podcasting.database.rows import episode_from
-from podcasting.database.schema import episodes, podcasts, seen_entries, source_validators
+from podcasting.database.rows import episode_from, insert_missing
+from podcasting.database.schema import episodes, podcasts, seen_entries, source_validators, stages
 from podcasting.errors import Permanent, UnknownEpisode
 from podcasting.models import Episode, EpisodeStatus, PodcastState
 
@@ -52,6 +52,34 @@ class Episodes:
         statement = select(episodes).where(*wanted).order_by(episodes.c.slot.desc(), episodes.c.id).limit(limit)
         with read(self._engine) as connection:
             return [episode_from(row) for row in connection.execute(statement).mappings()]
+
+    def failed(
+        self,
+        *,
+        podcast_id: str | None = None,
+        stage: str | None = None,
+        reason: str | None = None,
+        since: datetime | None = None,
+    ) -> list[Episode]:
+        """The failed episodes, oldest slot first: of one podcast, at one stage, with a text in the reason, since."""
+        wanted: list[ColumnElement[bool]] = [episodes.c.status == EpisodeStatus.FAILED]
+        if podcast_id is not None:
+            wanted.append(episodes.c.podcast_id == podcast_id)
+        if stage is not None:
+            wanted.append(episodes.c.failure_stage == stage)
+        if reason is not None:
+            wanted.append(episodes.c.failure_reason.icontains(reason, autoescape=True))
+        if since is not None:
+            wanted.append(episodes.c.updated_at >= since)
+        statement = select(episodes).where(*wanted).order_by(episodes.c.slot, episodes.c.id)
+        with read(self._engine) as connection:
+            return [episode_from(row) for row in connection.execute(statement).mappings()]
+
+    def by_status(self) -> dict[EpisodeStatus, int]:
+        """How many episodes there are in each status that has any."""
+        statement = select(episodes.c.status, func.count()).group_by(episodes.c.status)
+        with read(self._engine) as connection:
+            return {EpisodeStatus(status): count for status, count in connection.execute(statement)}
 
     def released(self, podcast_id: str) -> list[Episode]:
         """The episodes whose files are on the site: what the feed lists."""
@@ -133,7 +161,8 @@ class Episodes:
         """Set a failed or skipped episode going again from ``status``.
 
         Discovery may claim it at ``claimable_at``; now, unless its message is sent by another way. ``by`` says
-        in its history who did it.
+        in its history who did it. If a later episode told one of its stories meanwhile, all its stages are
+        forgotten and it collects anew, so that nothing is told twice.
 
         Raises:
             UnknownEpisode: there is none of that id.
@@ -160,6 +189,7 @@ class Episodes:
             row = connection.execute(statement).mappings().one_or_none()
             if row is not None:
                 note(connection, episode_id, Happened.RETRIED, now, detail=by)
+                row = _with_its_stories(connection, row)
         if row is None:
             episode = self.get(episode_id)
             raise Permanent(
@@ -210,3 +240,25 @@ def _end(
         .values(claimable_at=podcasts.c.next_episode_at, claim_count=0)
     )
     return episode_from(row)
+
+
+def _with_its_stories(connection: Connection, row: RowMapping) -> RowMapping:
+    """Have the stories of an episode that goes on count as told by it; or, if another told one, begin it anew."""
+    collected = connection.scalar(
+        select(stages.c.output).where(stages.c.episode_id == row["id"], stages.c.name == "collect")
+    )
+    if collected is None:
+        return row
+    told = [story["key"] for story in collected["stories"]]
+    elsewhere = select(seen_entries.c.key).where(
+        seen_entries.c.podcast_id == row["podcast_id"],
+        seen_entries.c.key.in_(told),
+        seen_entries.c.episode_id != row["id"],
+    )
+    if connection.scalars(elsewhere.limit(1)).one_or_none() is None:
+        for key in collected["seen"]:
+            insert_missing(connection, seen_entries, podcast_id=row["podcast_id"], key=key, episode_id=row["id"])
+        return row
+    connection.execute(delete(stages).where(stages.c.episode_id == row["id"]))
+    anew = update(episodes).where(episodes.c.id == row["id"]).values(status=EpisodeStatus.PENDING)
+    return connection.execute(anew.returning(episodes)).mappings().one()

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, or_, select, update
 
 from podcasting.database.history import Happened, note
 from podcasting.database.rows import episode_from
-from podcasting.database.schema import episodes
+from podcasting.database.schema import episodes, history
 from podcasting.errors import LeaseHeld, LeaseLost, UnknownEpisode
 from podcasting.models import ENDED, Episode
 
@@ -106,3 +106,31 @@ class Leases:
         """Give a lease back, so that the next attempt need not wait for its end. A lost one stays lost."""
         with self._engine.begin() as connection:
             connection.execute(update(episodes).where(held(lease)).values(lease_expires_at=None, lease_holder=None))
+
+    def give_back(self, lease: Lease, now: datetime, *, stage: str, why: str) -> None:
+        """Give a lease back after a start that failed and is to be tried again; the history says why."""
+        with self._engine.begin() as connection:
+            statement = update(episodes).where(held(lease)).values(lease_expires_at=None, lease_holder=None)
+            if connection.execute(statement).rowcount == 1:
+                what = Happened.GIVEN_BACK
+                note(connection, lease.episode_id, what, now, stage=stage, detail=why, lease_number=lease.number)
+
+    def take_back(self, lease: Lease) -> None:
+        """Undo a start, because what it needed is not to be had now: it does not count as an attempt.
+
+        Its line is taken out of the history, or waiting for a provider would fill it.
+        """
+        statement = (
+            update(episodes)
+            .where(held(lease), episodes.c.attempts > 0)
+            .values(lease_expires_at=None, lease_holder=None, attempts=episodes.c.attempts - 1)
+        )
+        with self._engine.begin() as connection:
+            if connection.execute(statement).rowcount == 1:
+                connection.execute(
+                    delete(history).where(
+                        history.c.episode_id == lease.episode_id,
+                        history.c.lease_number == lease.number,
+                        history.c.event == Happened.STARTED,
+                    )
+                )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping, Table
+from sqlalchemy.dialects import postgresql, sqlite
 
 from podcasting.models import Episode, Failure, Podcast
 
@@ -20,3 +21,9 @@ def episode_from(row: RowMapping) -> Episode:
     if row["failure_reason"] is not None:
         fields["failure"] = Failure(stage=row["failure_stage"], reason=row["failure_reason"])
     return Episode(**fields)
+
+
+def insert_missing(connection: Connection, table: Table, **values: object) -> bool:
+    """Insert a row unless one with its key is there; whether it was inserted. Several may try at once."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1

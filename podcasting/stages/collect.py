@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from podcasting.errors import NothingNew, Permanent, Retryable, Throttled
+from podcasting.errors import NothingNew, Permanent, ProviderPaused, Retryable, Throttled
 from podcasting.models import Frozen
 from podcasting.providers.feeds import Entry, Sources, Validators
 from podcasting.providers.writers import Story
@@ -89,7 +89,7 @@ def collect(given: CollectInput, known: Known, sources: Sources, progress: Progr
 
     Raises:
         NothingNew: the sources were read and hold nothing new that has any text.
-        Retryable, Throttled: every source failed, at least one in a way that may pass; or the pages
+        Retryable, Throttled, ProviderPaused: every source failed, at least one in a way that may pass; or the pages
             of all that is new did.
         Permanent: every source failed for good.
     """
@@ -259,6 +259,11 @@ def _all_failed(failures: list[Permanent | Retryable] | list[Retryable], what: s
     passing = [failure for failure in failures if isinstance(failure, Retryable)]
     if not passing:
         return Permanent(message)
+    paused = [failure for failure in passing if isinstance(failure, ProviderPaused)]
+    if len(paused) == len(passing):
+        # The shortest of the waits: those that are still paused by then are not asked, so nobody is pressed.
+        first = min(paused, key=lambda failure: failure.seconds)
+        return ProviderPaused(first.provider, first.seconds, message)
     # The longest of the waits: coming back earlier would press the source that asked for it.
     after = max((failure.after for failure in passing if failure.after is not None), default=None)
     throttled = any(isinstance(failure, Throttled) for failure in passing)
