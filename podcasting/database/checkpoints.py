@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 from podcasting.database import leases
 from podcasting.database.connection import read
 from podcasting.database.leases import Lease
+from podcasting.database.lost_connections import again
 from podcasting.database.schema import seen_entries, source_validators, stages
 from podcasting.models import EpisodeStatus
 from podcasting.providers.feeds import Validators
@@ -44,6 +45,7 @@ class Checkpoints:
             for row in rows
         }
 
+    @again
     def record(
         self,
         lease: Lease,
@@ -92,6 +94,7 @@ class Checkpoints:
             if seen is not None:
                 _remember(connection, lease.episode_id, *seen)
 
+    @again
     def forget(self, lease: Lease, stage: str) -> None:
         """Have a stage done again, because what it made turned out damaged.
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, exists, insert, literal, select
 
 from podcasting.database.connection import read
+from podcasting.database.lost_connections import again
 from podcasting.database.schema import history
 
 
@@ -55,6 +56,7 @@ class History:
             Event(row["at"], Happened(row["event"]), row["stage"], row["detail"], row["lease_number"]) for row in rows
         ]
 
+    @again
     def note(self, episode_id: str, what: Happened, at: datetime, *, stage: str | None = None, detail: str) -> None:
         """Add a line that goes with no other change."""
         with self._engine.begin() as connection:
@@ -71,9 +73,18 @@ def note(
     detail: str | None = None,
     lease_number: int | None = None,
 ) -> None:
-    """Add a line inside the caller's transaction."""
-    connection.execute(
-        insert(history).values(
-            episode_id=episode_id, at=at, event=what, stage=stage, detail=detail, lease_number=lease_number
-        )
-    )
+    """Add a line inside the caller's transaction.
+
+    One that is there already, of the same moment, is not added twice: the answer to its COMMIT may have been lost.
+    """
+    line = {
+        "episode_id": episode_id,
+        "at": at,
+        "event": what.value,
+        "stage": stage,
+        "detail": detail,
+        "lease_number": lease_number,
+    }
+    there = exists().where(*(history.c[name].is_not_distinct_from(value) for name, value in line.items()))
+    values = select(*(literal(value, history.c[name].type) for name, value in line.items())).where(~there)
+    connection.execute(insert(history).from_select(list(line), values))

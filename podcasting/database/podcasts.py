@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from podcasting import due
 from podcasting.database.connection import read
+from podcasting.database.lost_connections import again, again_if_undone
 from podcasting.database.rows import episode_from, podcast_from
 from podcasting.database.schema import Utc, episodes, podcasts
 from podcasting.errors import InvalidPodcast, UnknownPodcast
@@ -21,6 +22,7 @@ class Podcasts:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @again_if_undone
     def add(self, podcast: Podcast, now: datetime) -> None:
         """Add a podcast; discovery finds it when its first slot comes.
 
@@ -55,6 +57,7 @@ class Podcasts:
                 podcast_from(row) for row in connection.execute(select(podcasts).order_by(podcasts.c.id)).mappings()
             ]
 
+    @again_if_undone
     def set_state(self, podcast_id: str, state: PodcastState) -> Podcast:
         """Pause a podcast (discovery no longer looks at it) or make it active again.
 
@@ -74,6 +77,7 @@ class Podcasts:
             raise UnknownPodcast(podcast_id)
         return podcast_from(row)
 
+    @again_if_undone
     def make_due(self, podcast_id: str, now: datetime) -> None:
         """Have an active podcast's next episode made now; the slots after it stay where they were.
 
@@ -93,6 +97,7 @@ class Podcasts:
             self.get(podcast_id)
             raise InvalidPodcast(f"podcast {podcast_id!r} is paused; `airdate podcasts resume {podcast_id}` wakes it")
 
+    @again
     def open_slot(self, podcast_id: str, now: datetime, *, stuck_after: float) -> Episode | None:
         """The episode to work on for a podcast that is due: the one under way, or a new one; else None.
 
