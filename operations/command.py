@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from operations import dispatch, machine, shows
+from operations import dispatch, episodes, machine, shows, status
 from podcasting.errors import AirdateError
 from tasks import logs
 
@@ -43,7 +43,7 @@ def main(*, verbose: bool) -> None:
         logs.configure()
 
 
-for command in (*shows.COMMANDS, *dispatch.COMMANDS, *machine.COMMANDS):
+for command in (*shows.COMMANDS, *episodes.COMMANDS, *dispatch.COMMANDS, *status.COMMANDS, *machine.COMMANDS):
     main.add_command(command)
 
 

@@ -7,8 +7,9 @@ import dataclasses
 import click
 
 from operations.opened import database
-from operations.output import as_json, duration, show_json, show_table
+from operations.output import as_json, show_json
 from operations.queue_depth import DepthReader
+from operations.status import show_depths
 from podcasting.due import has_ended
 from podcasting.errors import Permanent, Retryable
 from publishers import episode_checker, podcast_scheduler
@@ -68,18 +69,7 @@ def queues(*, in_json: bool) -> None:
     if in_json:
         show_json(depths.plain())
         return
-    rows = [
-        (
-            queue.name,
-            str(queue.waiting.ready),
-            str(queue.waiting.in_flight),
-            str(queue.waiting.delayed),
-            duration(queue.waiting.oldest_seconds),
-            str(queue.dead.messages),
-        )
-        for queue in depths.queues
-    ]
-    show_table(("QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED", "OLDEST", "DEAD LETTERS"), rows, empty="no queues")
+    show_depths(depths.queues)
 
 
 def _report(counts: Counts, *, in_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Podcasts and episodes: ``airdate podcasts …`` and ``airdate episodes …``."""
+"""Podcasts: ``airdate podcasts …``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from operations.output import as_json, moment, show_json, show_table
 from operations.sources import checked
 from podcasting.errors import InvalidPodcast
 from podcasting.fingerprint import fingerprint
-from podcasting.generation import status_reached
-from podcasting.models import Episode, EpisodeStatus, Podcast, PodcastState
+from podcasting.models import Podcast, PodcastState
 from settings import settings
 from tasks import wiring
 
@@ -181,85 +180,10 @@ def resume(podcast_id: str) -> None:
     click.echo(f"{podcast_id}: active; next episode {moment(podcast.next_episode_at)}")
 
 
-@click.group()
-def episodes() -> None:
-    """Episodes: what became of each slot."""
-
-
-@episodes.command("list")
-@click.option("--podcast", "podcast_id", default=None, help="Only this podcast's.")
-@click.option(
-    "--status",
-    type=click.Choice([status.value for status in EpisodeStatus]),
-    default=None,
-    help="Only those in this status.",
-)
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many, newest first.")
-@as_json
-def list_episodes(podcast_id: str | None, status: str | None, limit: int, *, in_json: bool) -> None:
-    """List episodes, newest first."""
-    if podcast_id is not None:
-        database().podcasts.get(podcast_id)
-    found = database().episodes.newest(
-        podcast_id=podcast_id, status=EpisodeStatus(status) if status else None, limit=limit
-    )
-    if in_json:
-        show_json(found)
-        return
-    rows = [(each.id, each.status.value, moment(each.slot), str(each.attempts), _about(each)) for each in found]
-    show_table(
-        ("ID", "STATUS", "SLOT", "ATTEMPTS", "TITLE OR REASON"),
-        rows,
-        empty="no episodes yet; they are made when a podcast is due",
-    )
-
-
-@episodes.command("show")
-@click.argument("episode_id", metavar="EPISODE")
-@as_json
-def show_episode(episode_id: str, *, in_json: bool) -> None:
-    """Show an episode, and how long each of its stages took."""
-    episode = database().episodes.get(episode_id)
-    done = database().checkpoints.of(episode_id)
-    if in_json:
-        stages = {
-            name: {"seconds": stage.seconds, "finished_at": stage.finished_at.isoformat()}
-            for name, stage in done.items()
-        }
-        show_json(episode.model_dump(mode="json") | {"stages": stages})
-        return
-    click.echo(f"{episode.id}: {episode.status.value}, slot {moment(episode.slot)}, attempts {episode.attempts}")
-    click.echo(f"  {_about(episode)}")
-    show_table(
-        ("STAGE", "SECONDS", "DONE"),
-        [(name, f"{stage.seconds:.1f}", moment(stage.finished_at)) for name, stage in done.items()],
-        empty="  no stage is done yet",
-    )
-
-
-@episodes.command()
-@click.argument("episode_ids", metavar="EPISODE...", nargs=-1, required=True)
-def retry(episode_ids: tuple[str, ...]) -> None:
-    """Set failed or skipped episodes going again, from the last stage that is done.
-
-    Discovery finds them at its next tick; `airdate discover episodes` finds them now.
-    """
-    for episode_id in episode_ids:
-        status = status_reached(database().checkpoints.of(episode_id))
-        database().episodes.retry(episode_id, status, wiring.utc_now())
-        click.echo(f"{episode_id}: goes on from {status.value}")
-
-
 def slug(title: str) -> str:
     """An id made from a title; from its hash when it has no Latin letters."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or f"podcast-{fingerprint('title', title)[:8]}"
 
 
-def _about(episode: Episode) -> str:
-    if episode.failure is not None:
-        return f"{episode.failure.stage}: {episode.failure.reason}"
-    return episode.title or "–"
-
-
-COMMANDS = (podcasts, episodes)
+COMMANDS = (podcasts,)

@@ -26,4 +26,5 @@ def episode_from(row: RowMapping) -> Episode:
 def insert_missing(connection: Connection, table: Table, **values: object) -> bool:
     """Insert a row unless one with its key is there; whether it was inserted. Several may try at once."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(statement).first() is not None

@@ -488,6 +488,67 @@ class TestEnds:
         with pytest.raises(UnknownEpisode):
             database.episodes.retry("nothing", EpisodeStatus.PENDING, clock.now)
 
+    def test_failed_ones_are_found_by_what_ended_them(
+        self, database: Database, add_podcast: AddPodcast, clock: Clock
+    ) -> None:
+        for number, (stage, reason) in enumerate(
+            [("speech", "503 from the voice"), ("speech", "100% of it"), ("collect", "503 from a feed")]
+        ):
+            add_podcast(database, f"show-{number}")
+            lease = take(database, clock, open_slot(database, clock, f"show-{number}"))
+            database.episodes.fail(lease, stage, reason, clock.now)
+            clock.forward(60)
+
+        def found(**wanted: object) -> list[str]:
+            return [episode.podcast_id for episode in database.episodes.failed(**wanted)]  # type: ignore[arg-type]
+
+        assert found() == ["show-0", "show-1", "show-2"]
+        assert found(stage="speech") == ["show-0", "show-1"]
+        assert found(reason="FROM the voice") == ["show-0"]
+        assert found(reason="0% of") == ["show-1"], "a percent sign is a percent sign"
+        assert found(podcast_id="show-2", stage="speech") == []
+        assert found(since=clock.now - timedelta(seconds=61)) == ["show-2"]
+        assert database.episodes.by_status() == {EpisodeStatus.FAILED: 3}
+
+    def test_a_retried_one_whose_stories_were_told_meanwhile_begins_anew(
+        self, database: Database, add_podcast: AddPodcast, clock: Clock
+    ) -> None:
+        add_podcast(database)
+        failed = failed_after_collecting(database, clock, story="a")
+        clock.forward(90_000)
+        failed_after_collecting(database, clock, story="b")
+
+        going_on = database.episodes.retry(failed.id, EpisodeStatus.CONTENT_COLLECTED, clock.now)
+        assert going_on.status is EpisodeStatus.CONTENT_COLLECTED, "nobody told its story"
+        assert "a" in database.checkpoints.known_entries("my-show")[0], "nobody else tells it from now on"
+
+        database.episodes.fail(take(database, clock, going_on), "speech", "again", clock.now)
+        clock.forward(90_000)
+        later = open_slot(database, clock)
+        collected(database, clock, take(database, clock, later), story="a")
+
+        anew = database.episodes.retry(failed.id, EpisodeStatus.CONTENT_COLLECTED, clock.now)
+        assert anew.status is EpisodeStatus.PENDING
+        assert database.checkpoints.of(failed.id) == {}
+        assert database.checkpoints.of(later.id) != {}
+
+    def test_a_start_that_is_taken_back_was_none(
+        self, database: Database, add_podcast: AddPodcast, clock: Clock
+    ) -> None:
+        add_podcast(database)
+        episode = open_slot(database, clock)
+        first = take(database, clock, episode)
+        database.leases.take_back(first)
+
+        assert database.episodes.get(episode.id).attempts == 0
+        assert database.history.of(episode.id) == []
+        second = take(database, clock, episode)
+        database.leases.take_back(first)  # too late: it is another's
+        assert database.episodes.get(episode.id).attempts == 1
+        with pytest.raises(LeaseHeld):
+            take(database, clock, episode)
+        assert second.number == first.number + 1
+
     def test_released_twice_it_keeps_its_first_date(
         self, database: Database, add_podcast: AddPodcast, clock: Clock
     ) -> None:
@@ -511,6 +572,21 @@ class TestEnds:
         database.episodes.release(lease, clock.now)
 
         assert database.podcasts.get("my-show").latest_episode_at == slot
+
+
+def collected(database: Database, clock: Clock, lease: Lease, *, story: str) -> None:
+    output: dict[str, object] = {"stories": [{"key": story}], "seen": [story, "an old one"]}
+    database.checkpoints.record(
+        lease, done(clock, "collect", output=output), stuck_after=STUCK_AFTER, seen=("my-show", (story,), {})
+    )
+
+
+def failed_after_collecting(database: Database, clock: Clock, *, story: str) -> Episode:
+    episode = open_slot(database, clock)
+    lease = take(database, clock, episode)
+    collected(database, clock, lease, story=story)
+    database.episodes.fail(lease, "speech", "the voice is away", clock.now)
+    return episode
 
 
 class TestMigrations:

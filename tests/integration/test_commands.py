@@ -227,6 +227,8 @@ def test_an_episode_is_json_for_programs(airdate: Shell, database: Database) -> 
     assert listed["id"] == episode_id
     shown = airdate.json("episodes", "show", episode_id)
     assert shown.pop("stages") == {"collect": {"seconds": 1.25, "finished_at": "2026-11-24T06:00:00+00:00"}}
+    (line,) = shown.pop("history")
+    assert (line["what"], line["detail"]) == ("started", "a worker")
     assert shown == listed
 
 
@@ -244,6 +246,37 @@ def test_a_failed_episode_shows_its_reason(airdate: Shell, database: Database) -
 
     assert "speech: the voice is hoarse" in airdate.ok("episodes", "list")
     assert "speech: the voice is hoarse" in airdate.ok("episodes", "show", episode_id)
+
+
+def test_a_failed_episode_tells_its_history(airdate: Shell, database: Database) -> None:
+    episode_id = an_episode(airdate, database, EpisodeStatus.FAILED)
+    airdate.ok("episodes", "retry", episode_id)
+
+    told = airdate.ok("episodes", "show", episode_id)
+    happened = [line.split("  ")[1].strip() for line in told.splitlines() if line.startswith("2026-")]
+    assert happened == ["started", "failed", "retried"]
+    assert "the voice is hoarse" in told
+
+
+def test_failed_episodes_are_set_going_by_what_ended_them(airdate: Shell, database: Database) -> None:
+    episode_id = an_episode(airdate, database, EpisodeStatus.FAILED)
+
+    assert "no failed episode is like that" in airdate.ok("episodes", "retry", "--stage", "collect")
+    would = airdate.ok("episodes", "retry", "--reason", "HOARSE", "--dry-run")
+    assert would == f"{episode_id}: would go on from pending: speech: the voice is hoarse\n"
+    assert database.episodes.get(episode_id).status is EpisodeStatus.FAILED
+    assert airdate.ok("episodes", "retry", "--all") == f"{episode_id}: goes on from pending\n"
+
+
+def test_of_several_episodes_those_that_can_go_on_do(airdate: Shell, database: Database) -> None:
+    episode_id = an_episode(airdate, database, EpisodeStatus.FAILED)
+
+    result = airdate.run("episodes", "retry", "none", episode_id)
+
+    assert result.exit_code == 1
+    assert f"{episode_id}: goes on from pending" in result.stdout
+    assert "none: not set going: no episode has the id 'none'" in result.stderr
+    assert "1 of 2 were not set going" in result.stderr
 
 
 def test_a_failed_episode_can_be_set_going_again(airdate: Shell, database: Database) -> None:
@@ -303,6 +336,7 @@ def test_a_podcast_without_a_source_is_wrong_usage(airdate: Shell) -> None:
         ["podcasts", "nonsense"],
         ["podcasts", "show"],
         ["episodes", "retry"],
+        ["episodes", "retry", "an-episode", "--all"],
         ["episodes", "list", "--limit", "0"],
     ],
 )

@@ -14,7 +14,7 @@ from celery.exceptions import Reject, Retry
 from pydantic import ValidationError
 
 from broker.lost import lost_messages
-from podcasting.errors import LeaseLost, NothingNew, Permanent, Retryable, Throttled
+from podcasting.errors import LeaseLost, NothingNew, Permanent, ProviderPaused, Retryable, Throttled
 from podcasting.models import Episode, EpisodeStatus, Podcast
 from podcasting.studio import Studio
 from podcasting.work import Work
@@ -39,7 +39,7 @@ class Bench:
 
         @self.app.task(name=Task.GENERATE_PODCAST.value, base=base.EpisodeTask, bind=True)
         def generate_podcast(task: base.EpisodeTask, message: object) -> str:  # noqa: ARG001 - a task takes its message
-            return str(task.work_on(episode.id, self.do).value)
+            return str(task.work_on(self.episode.id, self.do).value)
 
         self.task = generate_podcast
 
@@ -247,3 +247,69 @@ def test_work_whose_message_is_lost_stops_at_its_next_step_and_gives_the_lease_b
 
     bench.do = lambda _: None
     assert bench.receive() == "pending", "the lease was given back"
+
+
+def test_what_waits_for_a_provider_uses_up_no_try_and_no_attempt(bench: Bench) -> None:
+    for _ in range(bench.studio.limits.max_attempts + 2):
+        with pytest.raises(Retry):
+            bench.fails_with(ProviderPaused("the voice", 40, "503"), retries=5)
+
+    assert bench.now().attempts == 0
+    assert bench.studio.database.history.of(bench.episode.id) == []
+    for again in bench.sent():
+        assert again.headers["retries"] == 5
+        assert 40 < wait_of(again) <= 40 + 40 / 4 + 1.5
+
+
+def test_a_long_pause_of_a_provider_is_waited_for_in_the_database(bench: Bench, clock: Clock) -> None:
+    said = bench.fails_with(ProviderPaused("the voice", 7200, "come back tomorrow"), retries=5)
+
+    assert "waits 7200 s" in said
+    assert bench.sent() == []
+    claims = bench.studio.database.claims
+    assert claims.episodes(clock.now + timedelta(seconds=7199), seconds=300, limit=10) == []
+    assert len(claims.episodes(clock.now + timedelta(seconds=7200), seconds=300, limit=10)) == 1
+
+
+def test_the_history_tells_each_start_and_why_it_ended(bench: Bench) -> None:
+    with pytest.raises(Retry):
+        bench.fails_with(Retryable("the voice is away"), stage="speech")
+    with pytest.raises(Reject):
+        bench.fails_with(Retryable("the voice is still away"), stage="speech", retries=5)
+
+    told = bench.studio.database.history.of(bench.episode.id)
+    assert [(event.what.value, event.stage) for event in told] == [
+        ("started", None),
+        ("given back", "speech"),
+        ("started", None),
+        ("failed", "speech"),
+    ]
+    assert told[1].detail == "the voice is away"
+    assert told[3].detail == "the voice is still away"
+
+
+def test_hundreds_of_failures_of_one_kind_are_one_alarm(
+    bench: Bench, add_podcast: AddPodcast, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(30):
+        add_podcast(bench.studio.database, f"show-{number}")
+        episode = bench.studio.database.podcasts.open_slot(f"show-{number}", bench.studio.now(), stuck_after=1800)
+        assert episode is not None
+        bench.episode = episode
+        with caplog.at_level(logging.CRITICAL), pytest.raises(Reject):
+            bench.fails_with(Permanent(f"turn {number} of 40 cannot be spoken: 'word {number}'"), stage="speech")
+    bench.episode = open_another(bench, add_podcast)
+    with caplog.at_level(logging.CRITICAL), pytest.raises(Reject):
+        bench.fails_with(Permanent("the workspace no longer holds it"), stage="publish")
+
+    alarms = [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert len(alarms) == 2, alarms
+    standing = bench.studio.database.alarms.standing(bench.studio.now(), quiet_seconds=3600)
+    assert sorted(alarm.count for alarm in standing) == [1, 30]
+
+
+def open_another(bench: Bench, add_podcast: AddPodcast) -> Episode:
+    add_podcast(bench.studio.database, "another-show")
+    episode = bench.studio.database.podcasts.open_slot("another-show", bench.studio.now(), stuck_after=1800)
+    assert episode is not None
+    return episode
