@@ -7,6 +7,7 @@ import sys
 import click
 
 from operations import dispatch, episodes, machine, shows, status
+from operations.fallback import commands as fallback
 from podcasting.errors import AirdateError
 from tasks import logs
 
@@ -43,8 +44,11 @@ def main(*, verbose: bool) -> None:
         logs.configure()
 
 
-for command in (*shows.COMMANDS, *episodes.COMMANDS, *dispatch.COMMANDS, *status.COMMANDS, *machine.COMMANDS):
-    main.add_command(command)
+GROUPS = (shows, episodes, dispatch, status, fallback, machine)
+
+for group in GROUPS:
+    for command in group.COMMANDS:
+        main.add_command(command)
 
 
 if __name__ == "__main__":

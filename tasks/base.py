@@ -21,9 +21,10 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from broker.lost import lost_messages
-from podcasting.errors import LeaseHeld, LeaseLost, NothingNew, Permanent, ProviderPaused, Retryable, Waits
+from podcasting.attempt import attempt
+from podcasting.errors import LeaseHeld, LeaseLost, Permanent, ProviderPaused, Retryable, Waits
 from podcasting.models import Episode, EpisodeStatus
-from podcasting.work import Work, give_up, kept, reason
+from podcasting.work import Work, reason
 from publishers.queues import ROUTES
 from publishers.queues import Task as QueuedTask
 from settings import settings
@@ -132,53 +133,32 @@ class EpisodeTask(PatientTask):
     abstract = True
 
     def work_on(self, episode_id: str, do: Callable[[Work], None]) -> EpisodeStatus:
-        """Take the episode's lease, do the work, and write down how it ended.
+        """Make an attempt at the episode, with this message's number of tries.
 
         Returns the episode's status; an episode that had ended before needs nothing.
 
         Raises:
             LeaseHeld: another worker is at it.
+            Waits: it is to be tried again later than a message can be delayed; discovery finds it then.
             AirdateError: the work failed; its class says what becomes of the message.
         """
-        database, limits = studio().database, studio().limits
-        taken = database.leases.take(
-            episode_id,
-            holder=_holder(),
-            now=studio().now(),
-            seconds=limits.lease_seconds,
-            stuck_after=limits.stuck_after,
-        )
-        if taken is None:
-            return self._ended(database.episodes.get(episode_id))
-        lease, episode = taken
         receipt = self.receipt  # read here: Celery keeps the request by thread
-        work = Work(studio(), database.podcasts.get(episode.podcast_id), episode, lease)
-        with bound(podcast=episode.podcast_id, episode=episode.id):
-            try:
-                if episode.attempts > limits.max_attempts:
-                    raise Permanent(f"work was started {limits.max_attempts} times and never got a step further")
-                with kept(work, handed_on=lambda: receipt in lost_messages):
-                    do(work)
-            except NothingNew as nothing:
-                log.info("skipped: %s", nothing)
-                database.episodes.skip(lease, str(nothing), studio().now())
-            except LeaseLost:
-                database.leases.release(lease)  # if it still is ours: who has the message now need not wait
-                raise
-            except ProviderPaused as paused:
-                database.leases.take_back(lease)
-                self._wait_in_the_database(work, paused)
-                raise
-            except Permanent as error:
-                give_up(work, error)
-                raise
-            except Exception as error:
-                self._leave(work, error)
-                if isinstance(error, ValidationError):  # of a stage's own models, not of the message
-                    raise Retryable(reason(error)) from error
-                raise
-            database.leases.release(lease)
-            return database.episodes.get(episode_id).status
+        try:
+            episode = attempt(
+                studio(),
+                episode_id,
+                do,
+                holder=_holder(),
+                last_try=self.is_last_try,
+                handed_on=lambda: receipt in lost_messages,
+            )
+        except Retryable as error:
+            waits = not self.is_last_try or isinstance(error, ProviderPaused)
+            if waits and error.after is not None and error.after > LONGEST_DELAY:
+                studio().database.claims.put_off(episode_id, studio().now() + timedelta(seconds=error.after))
+                raise Waits(episode_id, error.after) from error
+            raise
+        return self._ended(episode)
 
     def nothing_due(self, podcast_id: str) -> str:
         """Answer a message that finds no episode to make: done, unless the last one failed."""
@@ -192,21 +172,6 @@ class EpisodeTask(PatientTask):
         if episode.failure is not None and episode.status is EpisodeStatus.FAILED:
             self.dead_letter(f"episode {episode.id} failed at {episode.failure.stage}: {episode.failure.reason}")
         return episode.status
-
-    def _leave(self, work: Work, error: Exception) -> None:
-        if self.is_last_try:
-            give_up(work, error)
-            return
-        studio().database.leases.give_back(work.lease, studio().now(), stage=work.stage, why=reason(error))
-        self._wait_in_the_database(work, error)
-
-    def _wait_in_the_database(self, work: Work, error: Exception) -> None:
-        # A message can be delayed for so long only; discovery finds the episode when its time comes.
-        after = getattr(error, "after", None) or 0
-        if after > LONGEST_DELAY:
-            until = studio().now() + timedelta(seconds=after)
-            studio().database.claims.put_off(work.episode.id, until)
-            raise Waits(work.episode.id, after) from error
 
 
 def _holder() -> str:

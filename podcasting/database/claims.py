@@ -101,6 +101,31 @@ class Claims:
         with self._engine.begin() as connection:
             connection.execute(statement)
 
+    def reopen(self, now: datetime) -> int:
+        """Make all that is claimed claimable now, because its messages can't be reached; returns how much.
+
+        What waits for its own time and what a worker has in hand stay as they are. A message that turns up after
+        all finds its work done, or leased.
+        """
+        unleased = or_(episodes.c.lease_expires_at.is_(None), episodes.c.lease_expires_at <= now)
+        with self._engine.begin() as connection:
+            shows = connection.execute(
+                update(podcasts)
+                .where(podcasts.c.claim_count > 0, podcasts.c.claimable_at > now)
+                .values(claimable_at=podcasts.c.next_episode_at, claim_count=0)
+            ).rowcount
+            slots = connection.execute(
+                update(episodes)
+                .where(
+                    episodes.c.claim_count > 0,
+                    episodes.c.claimable_at > now,
+                    episodes.c.status.not_in(ENDED),
+                    unleased,
+                )
+                .values(claimable_at=now, claim_count=0)
+            ).rowcount
+        return shows + slots
+
     def forget(self, now: datetime) -> None:
         """Make all that is due or begun claimable now: for when queues and workers are known to be gone.
 
