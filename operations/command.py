@@ -7,6 +7,7 @@ import sys
 import click
 
 from operations import dispatch, episodes, machine, shows, status
+from operations.doctor import commands as doctor
 from operations.fallback import commands as fallback
 from podcasting.errors import AirdateError
 from tasks import logs
@@ -44,7 +45,7 @@ def main(*, verbose: bool) -> None:
         logs.configure()
 
 
-GROUPS = (shows, episodes, dispatch, status, fallback, machine)
+GROUPS = (shows, episodes, dispatch, status, fallback, doctor, machine)
 
 for group in GROUPS:
     for command in group.COMMANDS:
