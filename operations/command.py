@@ -7,6 +7,7 @@ import sys
 import click
 
 from operations import dispatch, episodes, machine, shows, status
+from operations.dead_letters import acting as dead_letters
 from operations.doctor import commands as doctor
 from operations.fallback import commands as fallback
 from podcasting.errors import AirdateError
@@ -45,7 +46,7 @@ def main(*, verbose: bool) -> None:
         logs.configure()
 
 
-GROUPS = (shows, episodes, dispatch, status, fallback, doctor, machine)
+GROUPS = (shows, episodes, dispatch, dead_letters, status, fallback, doctor, machine)
 
 for group in GROUPS:
     for command in group.COMMANDS:
