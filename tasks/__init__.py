@@ -4,10 +4,10 @@ from celery import Celery
 from celery.signals import celeryd_after_setup, setup_logging
 
 from tasks import logs, shutdown
-from tasks.readiness.worker_start import prove_readiness
+from tasks.readiness import before_consuming
 
 app = Celery("airdate", include=["tasks.discovery", "tasks.podcasts", "tasks.episodes"])
 app.config_from_object("celeryconfig")
 setup_logging.connect(logs.configure)
 celeryd_after_setup.connect(shutdown.bound_shutdown)
-celeryd_after_setup.connect(prove_readiness)
+celeryd_after_setup.connect(before_consuming)

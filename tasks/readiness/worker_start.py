@@ -29,7 +29,7 @@ TIMEOUT_SECONDS = 2
 
 
 def prove_readiness(instance: Any, conf: Any, **_signal: Any) -> None:
-    """Prove what a worker needs; connected to Celery's ``celeryd_after_setup``, in the main process.
+    """Prove what a worker needs, in its main process; ``conf`` is the app's.
 
     Raises:
         Refused: the worker must not start; why is in the log.
@@ -61,7 +61,7 @@ def _tables() -> Iterator[Finding]:
 
 
 def _queues(names: Any) -> Iterator[Finding]:
-    from tasks import wiring  # builds on this package's parent, which connects us
+    from tasks import wiring
 
     try:
         sqs = wiring.aws("sqs", timeout_seconds=TIMEOUT_SECONDS)
