@@ -52,6 +52,10 @@ lint: setup ## Check style, types, import rules and the infrastructure template
 bench-transport: setup ## Measure Celery on SQS, the stock transport beside ours (ten minutes)  [ROWS='requests poison']
 	@$(BIN)/python -m bench.transport $(ROWS)
 
+.PHONY: chaos
+chaos: setup ## Make episodes while everything around fails, and have it audited  [EPISODES=2000] [SEED=7]
+	@$(BIN)/python -W ignore::RuntimeWarning -m chaos --episodes $(or $(EPISODES),200) --seed $(or $(SEED),7)
+
 .PHONY: format
 format: setup ## Put the code into the project's style
 	@$(BIN)/ruff check --fix .

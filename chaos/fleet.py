@@ -1,0 +1,177 @@
+"""The fleet: the Procfile's processes, twice each, under a supervisor that starts again what ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from honcho.environ import parse_procfile
+
+REPOSITORY = Path(__file__).parent.parent
+STOP_SECONDS = 40
+
+
+@dataclass
+class Member:
+    """One process of the fleet, and its pool."""
+
+    name: str
+    command: str
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+    children: set[int] = field(default_factory=set)
+    """Those seen last, without those that were killed on purpose."""
+    frozen: bool = False
+
+    @property
+    def pool(self) -> list[int]:
+        """The children that live, oldest first."""
+        if self.process is None:
+            return []
+        with suppress(psutil.Error):
+            children = psutil.Process(self.process.pid).children()
+            return sorted(child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE)
+        return []
+
+
+class Fleet:
+    """Starts, kills, freezes; counts each exit that was nobody's doing."""
+
+    def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
+        self._environment = dict(environment)
+        self._logs = logs
+        self._members: dict[str, Member] = {}
+        self.exits: list[str] = []
+        """A line for each process that exited by itself."""
+
+    def add(self, name: str, **changes: str) -> None:
+        """Start a process; the part of ``name`` before the hyphen is its line in the Procfile."""
+        command = parse_procfile((REPOSITORY / "Procfile").read_text()).processes[name.partition("-")[0]]
+        # Two of a kind on one machine: each has a name of its own, as two machines would give them.
+        command = command.replace("@%h", f"-{name.partition('-')[2]}@%h")
+        member = self._members[name] = Member(name, command, self._environment | changes)
+        self._start(member)
+
+    def _start(self, member: Member) -> None:
+        with (self._logs / f"{member.name}.log").open("ab") as log:
+            member.process = subprocess.Popen(
+                f"exec {member.command}",
+                shell=True,
+                cwd=REPOSITORY,
+                env=member.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        member.children = set()
+        member.frozen = False
+
+    def kill(self, name: str) -> str:
+        """SIGKILL to a process and all its children, and start it again; says whom it hit."""
+        member = self._members[name]
+        assert member.process is not None
+        pid = member.process.pid
+        self._signal(member, signal.SIGKILL)
+        member.process.wait()
+        self._start(member)
+        return f"{name} pid {pid}"
+
+    def kill_child(self, name: str, pick: int) -> str:
+        """SIGKILL to a child of the pool; says whom it hit."""
+        member = self._members[name]
+        pool = member.pool
+        if not pool:
+            return f"{name} has no child just now"
+        pid = pool[pick % len(pool)]
+        member.children.discard(pid)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        return f"{name} child {pid}"
+
+    def freeze(self, name: str) -> None:
+        """SIGSTOP to a process and all its children."""
+        member = self._members[name]
+        self._signal(member, signal.SIGSTOP)
+        member.frozen = True
+
+    def thaw(self, name: str) -> None:
+        """SIGCONT to a process and all its children."""
+        member = self._members[name]
+        self._signal(member, signal.SIGCONT)
+        member.frozen = False
+
+    def freeze_child(self, name: str, pick: int) -> int | None:
+        """SIGSTOP to a child of the pool: its pid, or None when there is none."""
+        pool = self._members[name].pool
+        if not pool:
+            return None
+        pid = pool[pick % len(pool)]
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+        return pid
+
+    def thaw_child(self, name: str, pid: int) -> None:
+        """SIGCONT to it, should it live."""
+        if pid in self._members[name].pool:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    def supervise(self) -> None:
+        """Write down who exited by itself, and start it again."""
+        for member in self._members.values():
+            if member.process is None or member.frozen:
+                continue
+            code = member.process.poll()
+            if code is not None:
+                self.exits.append(f"{member.name} exited by itself with {code}; see {self._logs / member.name}.log")
+                self._signal(member, signal.SIGKILL)
+                self._start(member)
+                continue
+            pool = set(member.pool)
+            for pid in member.children - pool:
+                self.exits.append(f"child {pid} of {member.name} exited by itself")
+            member.children = pool
+
+    def stop(self, prefix: str = "") -> None:
+        """End those whose name begins so, as a deployment does: SIGTERM, and SIGKILL only after a while."""
+        ending = [member for member in self._members.values() if member.name.startswith(prefix) and member.process]
+        for member in ending:
+            assert member.process is not None
+            member.process.terminate()
+        last = time.monotonic() + STOP_SECONDS
+        for member in ending:
+            assert member.process is not None
+            with suppress(subprocess.TimeoutExpired):
+                member.process.wait(max(0.1, last - time.monotonic()))
+            self._signal(member, signal.SIGKILL)
+            member.process.wait()
+            member.process = None
+
+    def _signal(self, member: Member, number: int) -> None:
+        if member.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(member.process.pid, number)
+
+    def pids(self) -> Iterator[int]:
+        """Of all processes that run."""
+        for member in self._members.values():
+            if member.process is not None:
+                yield member.process.pid
+
+
+def plain_environment() -> dict[str, str]:
+    """This process's environment without what is set for Airdate or AWS, and with this interpreter's commands."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRDATE_", "AWS_", "CHAOS_"))}
+    return kept | {
+        "AIRDATE_ENV_FILE": os.devnull,
+        "PYTHONPATH": str(REPOSITORY),  # a worker does not look for AIRDATE_STUDIO where it stands
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
