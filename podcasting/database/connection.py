@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def _postgres(url: URL) -> Engine:
         return connection
 
     event.listen(engine, "do_connect", connect)
-    lost_connections.watch_commits(engine)
+    lost_connections.watch(engine)
     _engines.add(engine)
     return engine
 
@@ -131,6 +131,11 @@ def read(engine: Engine) -> Connection:
 
 
 class _ReadingConnection(Connection):
+    def close(self) -> None:
+        """Close; what was read stays read, should the connection be lost only now."""
+        with suppress(DBAPIError):
+            super().close()
+
     def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
         """As SQLAlchemy's, and again when the connection was lost."""
 

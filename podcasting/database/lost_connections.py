@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
@@ -82,9 +82,10 @@ class _Call:
 _call: ContextVar[_Call | None] = ContextVar("call", default=None)
 
 
-def watch_commits(engine: Engine) -> None:
-    """Have this engine's calls know whether a COMMIT was sent; without it :func:`again_if_undone` is not safe."""
+def watch(engine: Engine) -> None:
+    """Have this engine know a lost connection, and its calls whether a COMMIT was sent; both need it."""
     event.listen(engine, "commit", _committing)
+    event.listen(engine, "handle_error", _tell_lost)
 
 
 def _committing(_connection: Connection) -> None:
@@ -92,12 +93,24 @@ def _committing(_connection: Connection) -> None:
         call.committing = True
 
 
+def _tell_lost(context: ExceptionContext) -> None:
+    # SQLAlchemy asks whether the connection is closed. It may not be yet: a proxy says that it lost the server, and
+    # hangs up only then. Nor is one of use that is out of step, which the driver calls an internal error of its own.
+    error = context.original_exception
+    state = _sqlstate(error)
+    if _is_of_a_loss(state) or (not state and type(error).__name__ == "InternalError"):
+        context.is_disconnect = True
+
+
 def is_lost(error: BaseException) -> bool:
     """Whether the error is that a connection broke, or its server is going or not yet there."""
     if not isinstance(error, DBAPIError):
         return False
-    state = _sqlstate(error.orig)
-    return error.connection_invalidated or state in LOST or state.startswith("08")
+    return error.connection_invalidated or _is_of_a_loss(_sqlstate(error.orig))
+
+
+def _is_of_a_loss(state: str) -> bool:
+    return state in LOST or state.startswith("08")
 
 
 def is_undone(error: BaseException) -> bool:
