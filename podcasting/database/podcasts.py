@@ -136,7 +136,7 @@ def _episode_under_way(connection: Connection, podcast_id: str) -> Episode | Non
 
 
 def _open(connection: Connection, podcast: Podcast, now: datetime, stuck_after: float) -> Episode:
-    slot = podcast.next_episode_at
+    slot = _free_slot(connection, podcast)
     number = connection.scalar(
         select(func.coalesce(func.max(episodes.c.number), 0) + 1).where(
             episodes.c.podcast_id == podcast.id, episodes.c.status != EpisodeStatus.SKIPPED
@@ -160,6 +160,15 @@ def _open(connection: Connection, podcast: Podcast, now: datetime, stuck_after: 
         .values(next_episode_at=following, claimable_at=following, claim_count=0)
     )
     return episode_from(row)
+
+
+def _free_slot(connection: Connection, podcast: Podcast) -> datetime:
+    """The slot that is due; a second or more later when an episode has its id, which names it to the second."""
+    slot = podcast.next_episode_at
+    same = select(episodes.c.id).where(episodes.c.podcast_id == podcast.id)
+    while connection.scalar(same.where(episodes.c.id == episode_id(podcast.id, slot))) is not None:
+        slot += timedelta(seconds=1)
+    return slot
 
 
 def episode_id(podcast_id: str, slot: datetime) -> str:

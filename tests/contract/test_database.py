@@ -119,6 +119,23 @@ class TestSlots:
         assert len(set(opened)) == 1
         assert len(database.episodes.newest()) == 1
 
+    def test_a_second_slot_within_the_same_second_has_an_episode_of_its_own(
+        self, database: Database, add_podcast: AddPodcast, clock: Clock
+    ) -> None:
+        add_podcast(database)
+        opened = []
+        for _ in range(3):
+            episode = open_slot(database, clock)
+            opened.append(episode.id)
+            database.episodes.skip(take(database, clock, episode), "nothing new", clock.now)
+            clock.forward(0.1)
+            database.podcasts.make_due("my-show", clock.now)
+
+        assert len(set(opened)) == 3
+        assert [episode.slot for episode in database.episodes.newest()] == sorted(
+            (database.episodes.get(each).slot for each in opened), reverse=True
+        )
+
     def test_after_an_outage_of_weeks_one_episode_is_due_not_three(
         self, database: Database, add_podcast: AddPodcast, clock: Clock
     ) -> None:
