@@ -116,7 +116,11 @@ class QueueExamination:
         url = self.urls[name]
         troubles = [*self._itself(name, url, attributes)]
         yield from troubles
-        redrive = self._redrive(url)
+        try:
+            redrive = redrive_of(self.sqs, url)
+        except ERRORS as error:
+            yield _unanswered(name, url, VARIABLES.get(name, name), Answer.of(error))
+            return
         if redrive is None:
             yield fail(
                 AREA,
@@ -135,12 +139,6 @@ class QueueExamination:
                 f"{redrive.max_receive_count} receives to {redrive.dead_letter_url.rpartition('/')[2]}, "
                 "which is empty and keeps for 14 days",
             )
-
-    def _redrive(self, url: str) -> Redrive | None:
-        try:
-            return redrive_of(self.sqs, url)
-        except ERRORS as error:
-            raise _Away from error
 
     def _itself(self, name: str, url: str, attributes: Attributes) -> Iterator[Finding]:
         if attributes.get("FifoQueue") == "true" or url.endswith(".fifo"):
