@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 from celery import Task
-from celery.exceptions import Reject, Retry, SoftTimeLimitExceeded
+from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
@@ -125,6 +125,17 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
         longest = min(LONGEST_DELAY, settings().retry_base * 2**self.request.retries)
         asked = getattr(error, "after", None) or 0
         return min(LONGEST_DELAY, round(asked + random.uniform(0, longest)))  # noqa: S311 - jitter, no secret
+
+
+class TickTask(PatientTask):
+    """One of beat's ticks: when it fails, the next does the same, so it is not tried again."""
+
+    abstract = True
+
+    def try_again(self, error: BaseException) -> NoReturn:
+        """Let it go; retried, the ticks of an outage would be a crowd at its end."""
+        log.warning("this tick came to nothing, the next one does the same: %s", reason(error))
+        raise Ignore(reason(error))
 
 
 class EpisodeTask(PatientTask):

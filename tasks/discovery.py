@@ -5,17 +5,17 @@ from dataclasses import asdict
 from publishers import episode_checker, podcast_scheduler
 from publishers.queues import Task
 from tasks import app
-from tasks.base import PatientTask
+from tasks.base import TickTask
 from tasks.wiring import discovery
 
 
-@app.task(name=Task.SCHEDULE_PODCASTS.value, base=PatientTask)
+@app.task(name=Task.SCHEDULE_PODCASTS.value, base=TickTask)
 def schedule_podcasts() -> dict[str, int]:
     """Send a message for each podcast whose next episode is due; returns the counts."""
     return asdict(podcast_scheduler.schedule_podcasts(discovery()))
 
 
-@app.task(name=Task.CHECK_EPISODES.value, base=PatientTask)
+@app.task(name=Task.CHECK_EPISODES.value, base=TickTask)
 def check_episodes() -> dict[str, int]:
     """Send a message for each episode that needs work nobody seems to be doing; returns the counts."""
     return asdict(episode_checker.check_episodes(discovery()))

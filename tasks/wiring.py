@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
-from importlib import import_module
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from celery.utils.imports import import_from_cwd
 
 from podcasting.breaker import Tolerance
 from podcasting.database import Database
@@ -83,7 +83,8 @@ def studio() -> Studio:
 def _own(name: str) -> Callable[[Studio], Studio]:
     module, _, function = name.partition(":")
     try:
-        found: Callable[[Studio], Studio] = getattr(import_module(module), function)
+        # From beside the Procfile too, as `celery -A` finds the application.
+        found: Callable[[Studio], Studio] = getattr(import_from_cwd(module), function)
     except (ImportError, AttributeError) as error:
         raise SettingsError(f"AIRDATE_STUDIO is {name!r}, which can't be imported: {error}") from error
     return found

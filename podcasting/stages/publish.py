@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -23,6 +24,9 @@ PAGE_TYPE = "text/html"
 
 HOUR = 3600
 DAY = 24 * HOUR
+
+TAKE_DIGITS = 12
+"""Of the SHA-256 of the audio: enough to tell the takes of one episode apart."""
 
 
 class PublishInput(Frozen):
@@ -51,24 +55,28 @@ class PublishedFiles(Frozen):
 
 
 def publish(given: PublishInput, workspace: Storage, site: Storage) -> PublishedFiles:
-    """Put ``given``'s files on the site. Doing it again puts the same bytes under the same keys.
+    """Put ``given``'s files on the site, in a folder named after the sound itself.
+
+    Doing it again puts the same bytes under the same keys; a worker that was frozen and wakes with another take
+    of the episode writes beside its successor's, not over it.
 
     Raises:
         Permanent: the workspace no longer holds one of the files.
         Retryable, Throttled: a store failed.
     """
-    folder = f"{given.podcast_id}/{given.episode_id}"
+    audio = _content(workspace, given.audio)
+    folder = f"{given.podcast_id}/{given.episode_id}/{hashlib.sha256(audio).hexdigest()[:TAKE_DIGITS]}"
     files = PublishedFiles(
         audio=f"{folder}/audio.mp3",
-        audio_bytes=_size(workspace, given.audio),
+        audio_bytes=len(audio),
         vtt=f"{folder}/transcript.vtt",
         srt=f"{folder}/transcript.srt",
         json_transcript=f"{folder}/transcript.json",
         chapters=f"{folder}/chapters.json",
         cover=f"{given.podcast_id}/cover.jpg",
     )
+    site.put(files.audio, audio, content_type=AUDIO_TYPE, cache_seconds=DAY)
     copies = [
-        (given.audio, files.audio, AUDIO_TYPE, DAY),
         (given.vtt, files.vtt, f"{VTT_TYPE}; charset=utf-8", HOUR),
         (given.srt, files.srt, f"{SRT_TYPE}; charset=utf-8", HOUR),
         (given.json_transcript, files.json_transcript, JSON_TYPE, HOUR),
@@ -115,13 +123,6 @@ def _content(workspace: Storage, key: str) -> bytes:
         return workspace.get(key)
     except KeyError:
         raise _gone(key) from None
-
-
-def _size(workspace: Storage, key: str) -> int:
-    size = workspace.size(key)
-    if size is None:
-        raise _gone(key)
-    return size
 
 
 def _gone(key: str) -> Permanent:

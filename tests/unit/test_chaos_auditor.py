@@ -68,7 +68,7 @@ class Ended:
 
     @property
     def audio(self) -> Path:
-        return next((self.folder / "site" / "show-0000").glob("*/audio.mp3"))
+        return next((self.folder / "site" / "show-0000").glob("*/*/audio.mp3"))
 
     def item(self) -> str:
         text = self.feed.read_text()

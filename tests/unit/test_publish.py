@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -27,6 +28,8 @@ GIVEN = PublishInput(
     chapters=CHAPTERS,
 )
 
+FOLDER = f"show/show-1/{hashlib.sha256(b'content of audio/1.mp3').hexdigest()[:12]}"
+
 
 @pytest.fixture
 def workspace() -> MemoryStorage:
@@ -39,10 +42,10 @@ def workspace() -> MemoryStorage:
 @pytest.mark.parametrize(
     ("field", "key", "source", "content_type"),
     [
-        ("audio", "show/show-1/audio.mp3", GIVEN.audio, "audio/mpeg"),
-        ("vtt", "show/show-1/transcript.vtt", GIVEN.vtt, "text/vtt; charset=utf-8"),
-        ("srt", "show/show-1/transcript.srt", GIVEN.srt, "application/x-subrip; charset=utf-8"),
-        ("json_transcript", "show/show-1/transcript.json", GIVEN.json_transcript, "application/json"),
+        ("audio", f"{FOLDER}/audio.mp3", GIVEN.audio, "audio/mpeg"),
+        ("vtt", f"{FOLDER}/transcript.vtt", GIVEN.vtt, "text/vtt; charset=utf-8"),
+        ("srt", f"{FOLDER}/transcript.srt", GIVEN.srt, "application/x-subrip; charset=utf-8"),
+        ("json_transcript", f"{FOLDER}/transcript.json", GIVEN.json_transcript, "application/json"),
         ("cover", "show/cover.jpg", GIVEN.cover, "image/jpeg"),
     ],
 )
@@ -74,6 +77,18 @@ def test_twice_is_once(workspace: MemoryStorage) -> None:
     assert site.contents == contents
 
 
+def test_another_take_of_the_episode_is_put_beside_it(workspace: MemoryStorage) -> None:
+    site = MemoryStorage()
+    first = publish(GIVEN, workspace, site)
+    before = {key: content for key, content in site.contents.items() if key != first.cover}
+    workspace.put(GIVEN.audio, b"another take, by a worker that woke late", content_type="audio/mpeg")
+
+    second = publish(GIVEN, workspace, site)
+
+    assert second.audio != first.audio
+    assert {key: site.contents[key] for key in before} == before
+
+
 @pytest.mark.parametrize("field", ["audio", "vtt", "srt", "json_transcript", "cover"])
 def test_a_file_that_is_gone_is_named(workspace: MemoryStorage, field: str) -> None:
     del workspace.contents[getattr(GIVEN, field)]
@@ -87,7 +102,7 @@ def test_chapters_are_podcasting_2_chapters(workspace: MemoryStorage) -> None:
 
     files = publish(GIVEN, workspace, site)
 
-    assert files.chapters == "show/show-1/chapters.json"
+    assert files.chapters == f"{FOLDER}/chapters.json"
     assert site.content_types[files.chapters] == "application/json+chapters"
     assert json.loads(site.get(files.chapters)) == {
         "version": "1.2.0",

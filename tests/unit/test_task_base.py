@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
-from celery.exceptions import Reject, Retry
+from celery.exceptions import Ignore, Reject, Retry
 from pydantic import ValidationError
 
 from broker.lost import lost_messages
@@ -313,3 +313,18 @@ def open_another(bench: Bench, add_podcast: AddPodcast) -> Episode:
     episode = bench.studio.database.podcasts.open_slot("another-show", bench.studio.now(), stuck_after=1800)
     assert episode is not None
     return episode
+
+
+def test_a_tick_that_fails_is_not_tried_again_for_the_next_does_the_same(bench: Bench) -> None:
+    @bench.app.task(name=Task.SCHEDULE_PODCASTS.value, base=base.TickTask)
+    def schedule_podcasts() -> None:
+        raise Retryable("the database is away")
+
+    schedule_podcasts.push_request(args=[], kwargs={}, id="1", called_directly=False, properties={})
+    try:
+        with pytest.raises(Ignore, match="the database is away"):
+            schedule_podcasts()
+    finally:
+        schedule_podcasts.pop_request()
+
+    assert bench.sent() == []
