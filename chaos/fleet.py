@@ -17,6 +17,8 @@ from honcho.environ import parse_procfile
 
 REPOSITORY = Path(__file__).parent.parent
 STOP_SECONDS = 40
+SETTLED = 8
+"""A child seen so often is one of the pool: a starting worker has others too, for a moment (uname, ldconfig)."""
 
 
 @dataclass
@@ -27,8 +29,8 @@ class Member:
     command: str
     environment: dict[str, str]
     process: subprocess.Popen[bytes] | None = None
-    children: set[int] = field(default_factory=set)
-    """Those seen last, without those that were killed on purpose."""
+    children: dict[int, int] = field(default_factory=dict)
+    """How often each of the pool was seen, without those that were killed on purpose."""
     frozen: bool = False
 
     @property
@@ -71,7 +73,7 @@ class Fleet:
                 stderr=log,
                 start_new_session=True,
             )
-        member.children = set()
+        member.children = {}
         member.frozen = False
 
     def kill(self, name: str) -> str:
@@ -91,7 +93,7 @@ class Fleet:
         if not pool:
             return f"{name} has no child just now"
         pid = pool[pick % len(pool)]
-        member.children.discard(pid)
+        member.children.pop(pid, None)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         return f"{name} child {pid}"
@@ -135,10 +137,11 @@ class Fleet:
                 self._signal(member, signal.SIGKILL)
                 self._start(member)
                 continue
-            pool = set(member.pool)
-            for pid in member.children - pool:
-                self.exits.append(f"child {pid} of {member.name} exited by itself")
-            member.children = pool
+            pool = member.pool
+            for pid, seen in member.children.items():
+                if pid not in pool and seen >= SETTLED:
+                    self.exits.append(f"child {pid} of {member.name} exited by itself")
+            member.children = {pid: member.children.get(pid, 0) + 1 for pid in pool}
 
     def stop(self, prefix: str = "") -> None:
         """End those whose name begins so, as a deployment does: SIGTERM, and SIGKILL only after a while."""

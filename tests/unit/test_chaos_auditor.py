@@ -237,9 +237,7 @@ def test_an_episode_of_no_slot_is_a_doubling(ended: Ended) -> None:
 
 def test_a_second_publication_is_a_doubling_and_a_write_after_the_end(ended: Ended) -> None:
     one = f"WHERE slot = '{ended.slots[0].due.isoformat()}'"
-    ended.doctor(
-        f"UPDATE episodes SET status = 'completed' {one}", f"UPDATE episodes SET status = 'published' {one}"
-    )
+    ended.doctor(f"UPDATE episodes SET status = 'completed' {one}", f"UPDATE episodes SET status = 'published' {one}")
 
     verdict = ended.verdict()
 
@@ -282,7 +280,7 @@ def test_a_feed_that_misses_one_has_lost_it(ended: Ended) -> None:
 
 
 def test_a_feed_that_lists_a_stranger_is_told(ended: Ended) -> None:
-    ended.feed.write_text(ended.feed.read_text().replace("<guid isPermaLink=\"false\">show", "<guid>stranger-show", 1))
+    ended.feed.write_text(ended.feed.read_text().replace('<guid isPermaLink="false">show', "<guid>stranger-show", 1))
 
     assert any("stranger-show" in complaint for complaint in ended.verdict().complaints)
 
@@ -337,9 +335,7 @@ def swap(ended: Ended) -> None:
         (lambda ended: ended.audio.write_bytes(b"\0" * ended.audio.stat().st_size), "can't be decoded"),
     ],
 )
-def test_sound_that_is_not_the_mastered_one_is_lost(
-    ended: Ended, damage: Callable[[Ended], None], named: str
-) -> None:
+def test_sound_that_is_not_the_mastered_one_is_lost(ended: Ended, damage: Callable[[Ended], None], named: str) -> None:
     damage(ended)
 
     verdict = ended.verdict()
