@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from operations import demo as demonstration
+from podcasting.database.connection import OlderRevision, would_drop
 from podcasting.database.connection import migrate as migrate_database
 from publishers.messages import MESSAGES
 from tasks import wiring
@@ -91,10 +92,43 @@ def run() -> None:
 
 
 @click.command()
-def migrate() -> None:
-    """Bring the database's tables to this release."""
-    migrate_database(wiring.database().engine)
-    click.echo(f"{wiring.database().engine.url.render_as_string()}: up to date")
+@click.option(
+    "--to", "revision", default="head", metavar="REVISION", help="This revision instead of the newest; base: no tables."
+)
+@click.option("--down", is_flag=True, help="Go back to an older revision without asking, and drop what came since.")
+@click.option("--json", "as_json", is_flag=True, help="Tell it as JSON.")
+def migrate(revision: str, *, down: bool, as_json: bool) -> None:
+    """Bring the database's tables to this release's revision, or to another.
+
+    It happens whole or not at all, beside workers at work; a table in use for more than 5 s stops it. An older
+    revision is gone back to after saying what that drops, and asking.
+
+    \b
+    Examples:
+      airdate migrate
+      airdate migrate --to 0001          says what would be dropped, and asks
+      airdate migrate --to 0001 --down   does not ask
+    """
+    engine = wiring.database().engine
+    address = engine.url.render_as_string()
+    try:
+        done = migrate_database(engine, revision, down=down)
+    except OlderRevision as older:
+        if as_json or not sys.stdin.isatty():
+            raise
+        loss = ", ".join(
+            name if rows is None else f"{name} ({rows:,} {'row' if rows == 1 else 'rows'})"
+            for name, rows in would_drop(engine, revision).items()
+        )
+        click.confirm(f"{older}: {address} would lose {loss or 'nothing'}. Drop that?", abort=True)
+        done = migrate_database(engine, revision, down=True)
+    before, after = done.before or "base", done.after or "base"
+    if as_json:
+        click.echo(json.dumps({"database": address, "from": before, "to": after}))
+    elif before == after:
+        click.echo(f"{address}: up to date, at revision {after}")
+    else:
+        click.echo(f"{address}: from revision {before} to {after}")
 
 
 @click.command()

@@ -169,6 +169,16 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
+class OlderRevision(Permanent):
+    """To go back to a revision drops what came since, and that was not asked for."""
+
+    def __init__(self, to: str, now: str | None) -> None:
+        super().__init__(
+            f"revision {to} is older than the database's, {now}, and going back drops what came since "
+            f"(`airdate migrate --to {to} --down` does)"
+        )
+
+
 @dataclass(frozen=True)
 class Migration:
     """From which revision to which; None is a database without tables."""
@@ -185,7 +195,8 @@ def migrate(engine: Engine, to: str = "head", *, down: bool = False, lock_second
     if ``down``: that drops what came since (:func:`would_drop`); ``base`` is before the first.
 
     Raises:
-        Permanent: there is no such revision; it is older, and not ``down``; or the database's is of a newer release.
+        Permanent: there is no such revision, or the database's is of a newer release.
+        OlderRevision: it is older, and not ``down``.
         Retryable: the database can't be reached or written, or its tables are in use.
     """
     with _migrating(engine, lock_seconds) as (connection, config):
@@ -269,10 +280,7 @@ def _migrate(connection: Connection, config: Config, to: str, *, down: bool) -> 
         command.upgrade(config, to)
     elif steps.index(target) < steps.index(now):
         if not down:
-            raise Permanent(
-                f"revision {target or 'base'} is older than the database's, {now}, and to go back drops what came "
-                f"since: `airdate migrate --to {to} --down` does"
-            )
+            raise OlderRevision(to, now)
         command.downgrade(config, to)
     return Migration(now, target)
 
