@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ class Member:
     name: str
     command: str
     environment: dict[str, str]
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes]
     children: dict[int, int] = field(default_factory=dict)
     """How often each of the pool was seen, without those that were killed on purpose."""
     frozen: bool = False
@@ -36,8 +36,6 @@ class Member:
     @property
     def pool(self) -> list[int]:
         """The children that live, oldest first."""
-        if self.process is None:
-            return []
         with suppress(psutil.Error):
             children = psutil.Process(self.process.pid).children()
             return sorted(child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE)
@@ -59,31 +57,33 @@ class Fleet:
         command = parse_procfile((REPOSITORY / "Procfile").read_text()).processes[name.partition("-")[0]]
         # Two of a kind on one machine: each has a name of its own, as two machines would give them.
         command = command.replace("@%h", f"-{name.partition('-')[2]}@%h")
-        member = self._members[name] = Member(name, command, self._environment | changes)
-        self._start(member)
+        environment = self._environment | changes
+        self._members[name] = Member(name, command, environment, self._spawned(name, command, environment))
 
-    def _start(self, member: Member) -> None:
-        with (self._logs / f"{member.name}.log").open("ab") as log:
-            member.process = subprocess.Popen(
-                f"exec {member.command}",
+    def _spawned(self, name: str, command: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        with (self._logs / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(  # noqa: S602 - the Procfile's lines hold variables
+                f"exec {command}",
                 shell=True,
                 cwd=REPOSITORY,
-                env=member.environment,
+                env=environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+
+    def _start_again(self, member: Member) -> None:
+        member.process = self._spawned(member.name, member.command, member.environment)
         member.children = {}
         member.frozen = False
 
     def kill(self, name: str) -> str:
         """SIGKILL to a process and all its children, and start it again; says whom it hit."""
         member = self._members[name]
-        assert member.process is not None
         pid = member.process.pid
         self._signal(member, signal.SIGKILL)
         member.process.wait()
-        self._start(member)
+        self._start_again(member)
         return f"{name} pid {pid}"
 
     def kill_child(self, name: str, pick: int) -> str:
@@ -129,13 +129,13 @@ class Fleet:
     def supervise(self) -> None:
         """Write down who exited by itself, and start it again."""
         for member in self._members.values():
-            if member.process is None or member.frozen:
+            if member.frozen:
                 continue
             code = member.process.poll()
             if code is not None:
                 self.exits.append(f"{member.name} exited by itself with {code}; see {self._logs / member.name}.log")
                 self._signal(member, signal.SIGKILL)
-                self._start(member)
+                self._start_again(member)
                 continue
             pool = member.pool
             for pid, seen in member.children.items():
@@ -145,29 +145,20 @@ class Fleet:
 
     def stop(self, prefix: str = "") -> None:
         """End those whose name begins so, as a deployment does: SIGTERM, and SIGKILL only after a while."""
-        ending = [member for member in self._members.values() if member.name.startswith(prefix) and member.process]
+        ending = [self._members.pop(name) for name in list(self._members) if name.startswith(prefix)]
         for member in ending:
-            assert member.process is not None
+            self._signal(member, signal.SIGCONT)
             member.process.terminate()
         last = time.monotonic() + STOP_SECONDS
         for member in ending:
-            assert member.process is not None
             with suppress(subprocess.TimeoutExpired):
                 member.process.wait(max(0.1, last - time.monotonic()))
             self._signal(member, signal.SIGKILL)
             member.process.wait()
-            member.process = None
 
     def _signal(self, member: Member, number: int) -> None:
-        if member.process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(member.process.pid, number)
-
-    def pids(self) -> Iterator[int]:
-        """Of all processes that run."""
-        for member in self._members.values():
-            if member.process is not None:
-                yield member.process.pid
+        with suppress(ProcessLookupError):
+            os.killpg(member.process.pid, number)
 
 
 def plain_environment() -> dict[str, str]:

@@ -30,6 +30,7 @@ class SteppedClock:
         self._path = path
 
     def __call__(self) -> datetime:
+        """Now, as this clock has it: UTC and aware."""
         try:
             offset = float(self._path.read_text())
         except (OSError, ValueError):

@@ -43,26 +43,13 @@ class World:
                 self.say(f"{trouble.kind}: {self.fleet.kill(target)}, and its children")
             case Kind.KILL_CHILD:
                 self.say(f"{trouble.kind}: {self.fleet.kill_child(target, trouble.pick)}")
-            case Kind.FREEZE:
-                if self._busy(target):
-                    return
-                self.fleet.freeze(target)
-                self._until(trouble, target, lambda: self.fleet.thaw(target))
-            case Kind.FREEZE_CHILD:
-                pid = None if self._busy(target) else self.fleet.freeze_child(target, trouble.pick)
-                if pid is None:
-                    self.say(f"{trouble.kind}: {target} has no child just now")
-                    return
-                self._until(trouble, f"{target} child {pid}", lambda: self.fleet.thaw_child(target, pid))
+            case Kind.FREEZE | Kind.FREEZE_CHILD:
+                self._freeze(trouble)
             case Kind.REFUSE:
                 self.storm.refuse()
                 self._until(trouble, "every connection", self.storm.pass_on)
             case Kind.RESTART:
-                if self.database_is_down:
-                    return
-                self.postgres.crash()
-                self.database_is_down = True
-                self._until(trouble, "PostgreSQL", self._start_database)
+                self._crash_database(trouble)
             case Kind.FULL:
                 self.disk.fill()
                 self._until(trouble, self.disk.kind, self.disk.free)
@@ -71,6 +58,25 @@ class World:
                 clock.write_text(str(trouble.step))
                 told = f"{target} by {trouble.step:+.0f} s"
                 self._until(trouble, told, lambda: clock.unlink(missing_ok=True))
+
+    def _freeze(self, trouble: Trouble) -> None:
+        target = trouble.target
+        # The SIGCONT of an earlier freezing would end this one too.
+        if any(what.startswith(("frozen", "child frozen")) and target in what for _, what, _ in self._ending):
+            self.say(f"{trouble.kind}: {target} is frozen already")
+        elif trouble.kind is Kind.FREEZE:
+            self.fleet.freeze(target)
+            self._until(trouble, target, lambda: self.fleet.thaw(target))
+        elif (pid := self.fleet.freeze_child(target, trouble.pick)) is not None:
+            self._until(trouble, f"{target} child {pid}", lambda: self.fleet.thaw_child(target, pid))
+        else:
+            self.say(f"{trouble.kind}: {target} has no child just now")
+
+    def _crash_database(self, trouble: Trouble) -> None:
+        if not self.database_is_down:
+            self.postgres.crash()
+            self.database_is_down = True
+            self._until(trouble, "PostgreSQL", self._start_database)
 
     def turn(self) -> None:
         """End what has lasted long enough."""
@@ -86,10 +92,6 @@ class World:
     def at_hand(self) -> str:
         """What lasts, for people."""
         return ", ".join(what for _, what, _ in self._ending)
-
-    def _busy(self, target: str) -> bool:
-        # Its SIGCONT would end the other's freezing too.
-        return any(what.startswith(("frozen", "child frozen")) and target in what for _, what, _ in self._ending)
 
     def _until(self, trouble: Trouble, whom: str, undo: Callable[[], None]) -> None:
         what = f"{trouble.kind}: {whom}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from uuid import uuid4
 
 import psycopg
@@ -57,10 +57,11 @@ class Ended:
         }
         return auditor.audit(self.url, **(given | changes))
 
-    def doctor(self, *statements: str) -> None:
+    def doctor(self, *statements: LiteralString, **values: object) -> None:
+        """Change the database behind everybody's back."""
         with psycopg.connect(self.url) as connection:
             for statement in statements:
-                connection.execute(statement)
+                connection.execute(statement, values or None)
 
     @property
     def feed(self) -> Path:
@@ -194,7 +195,7 @@ def test_slots_that_never_came_are_lost(ended: Ended) -> None:
 
 @pytest.mark.parametrize("status", ["pending", "completed", "skipped"])
 def test_an_episode_that_stopped_on_the_way_is_lost(ended: Ended, status: str) -> None:
-    ended.doctor(f"UPDATE episodes SET status = '{status}' WHERE slot = '{ended.slots[1].due.isoformat()}'")
+    ended.doctor("UPDATE episodes SET status = %(status)s WHERE slot = %(due)s", status=status, due=ended.slots[1].due)
 
     verdict = ended.verdict()
 
@@ -207,8 +208,10 @@ def test_an_episode_that_stopped_on_the_way_is_lost(ended: Ended, status: str) -
 )
 def test_a_good_slot_may_fail_only_for_what_was_done_to_it(ended: Ended, reason: str, lost: int) -> None:
     ended.doctor(
-        f"UPDATE episodes SET status = 'failed', failure_stage = 'master', failure_reason = '{reason}' "
-        f"WHERE slot = '{ended.slots[1].due.isoformat()}'"
+        "UPDATE episodes SET status = 'failed', failure_stage = 'master', failure_reason = %(reason)s "
+        "WHERE slot = %(due)s",
+        reason=reason,
+        due=ended.slots[1].due,
     )
 
     verdict = ended.verdict(excuses=["No space left on device"])
@@ -236,8 +239,9 @@ def test_an_episode_of_no_slot_is_a_doubling(ended: Ended) -> None:
 
 
 def test_a_second_publication_is_a_doubling_and_a_write_after_the_end(ended: Ended) -> None:
-    one = f"WHERE slot = '{ended.slots[0].due.isoformat()}'"
-    ended.doctor(f"UPDATE episodes SET status = 'completed' {one}", f"UPDATE episodes SET status = 'published' {one}")
+    change: LiteralString = "UPDATE episodes SET status = %(status)s WHERE slot = %(due)s"
+    for status in ("completed", "published"):
+        ended.doctor(change, status=status, due=ended.slots[0].due)
 
     verdict = ended.verdict()
 
