@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from broker.dead_letters import redrive_of
 from operations.doctor.answers import ERRORS, Answer, Meaning
 from settings import settings
 from tasks import wiring
@@ -108,8 +109,8 @@ def _queue(sqs: Any, name: str, url: str) -> Generator[Finding, None, Access | N
         except ERRORS as error:
             told = Answer.of(error)
             if told.meaning in {Meaning.AWAY, Meaning.BAD_CREDENTIALS, Meaning.CLOCK, Meaning.MISSING}:
-                yield fail(AREA, f"{name}: permissions are not proven: {told.said}", "see the lines about queues")
-                return None
+                yield warn(AREA, f"{name}: permissions are not proven: {told.said}", "mend what is said about queues")
+                return found if told.meaning is Meaning.MISSING else None
             (found.denied if told.meaning is Meaning.DENIED else found.unproven).append(action)
         else:
             (found.allowed if answer.get("Failed") else found.unproven).append(action)
@@ -145,7 +146,8 @@ def _told(found: Access, who: str, resource: str) -> Iterator[Finding]:
         yield fail(
             AREA,
             f"{found.what}: {', '.join(found.denied)} denied to {who}",
-            f"allow {', '.join(found.denied)} on {resource} in the policy of that role or user",
+            f"allow {', '.join(found.denied)} on {resource} in the policy of that role or user"
+            + ("" if found.allowed else ", if that is the queue's name; else correct its URL"),
         )
     if found.unproven:
         yield warn(
@@ -158,16 +160,17 @@ def _told(found: Access, who: str, resource: str) -> Iterator[Finding]:
 
 
 def _dead_letter_copies(sqs: Any, urls: dict[str, str]) -> Iterator[Finding]:
-    from broker.dead_letters import redrive_of
-
     for name, url in urls.items():
         try:
             redrive = redrive_of(sqs, url)
-            if redrive is not None:
-                _send(sqs, redrive.dead_letter_url)
+        except ERRORS:
+            continue  # the lines about queues tell it
+        if redrive is None:
+            continue
+        try:
+            _send(sqs, redrive.dead_letter_url)
         except ERRORS as error:
-            told = Answer.of(error)
-            if told.meaning is Meaning.DENIED and redrive is not None:
+            if Answer.of(error).meaning is Meaning.DENIED:
                 yield warn(
                     AREA,
                     f"{name}: poison becomes a dead letter without its reason: sending to the other queue is denied",

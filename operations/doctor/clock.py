@@ -78,6 +78,6 @@ def database_skew() -> float | str:
 
 def _against(whose: str, skew: float | str) -> Iterator[Finding]:
     if isinstance(skew, str):
-        yield warn(AREA, f"not compared with {whose}'s", skew)
+        yield warn(AREA, f"not compared with {whose}'s: {skew}", "mend that, and look again")
     else:
         yield judged(whose, skew)

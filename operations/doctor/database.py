@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from operations.doctor.procfile import processes
@@ -40,7 +40,7 @@ def findings() -> Iterator[Finding]:
                 said = " ".join(str(getattr(error, "orig", error)).split())
                 yield fail(
                     AREA,
-                    f"{engine.url.render_as_string()} cannot be used: {said}",
+                    f"{make_url(url).render_as_string()} cannot be used: {said}",
                     "see that it runs, and that AIRDATE_DATABASE_URL has its host, name, user and password",
                 )
     except Missing as missing:

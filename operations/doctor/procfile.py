@@ -12,12 +12,11 @@ from pathlib import Path
 from honcho.environ import parse_procfile
 
 from operations.platform import PROCFILE
+from podcasting.database.connection import KEPT_CONNECTIONS
 from publishers.queues import ROUTES, Queue, Task
 from tasks.readiness.findings import Finding, fail, ok, warn
 
 AREA = "procfile"
-POOL_CONNECTIONS = 2
-"""Connections that a process keeps to the database (``podcasting.database.connection``)."""
 VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^}]*))?\}|\$(\w+)")
 
 
@@ -54,7 +53,7 @@ class Processes:
     @property
     def database_connections(self) -> int:
         """How many connections to the database they keep together."""
-        return sum(worker.processes for worker in self.workers) * POOL_CONNECTIONS
+        return sum(worker.processes for worker in self.workers) * KEPT_CONNECTIONS
 
     def findings(self) -> Iterator[Finding]:
         """Whether each queue is worked on, each worker has work, and beat runs once."""

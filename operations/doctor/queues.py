@@ -190,7 +190,7 @@ class QueueExamination:
         yield from _encrypted(dead_name, url, attributes)
         waiting = sum(int(attributes.get(count, "0")) for count in COUNTS)
         if waiting:
-            yield warn(AREA, f"{name}: {waiting} dead letter{'s' * (waiting > 1)} wait", "airdate dead-letters list")
+            yield warn(AREA, f"{name}: dead letters wait: {waiting}", "airdate dead-letters list")
 
 
 COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
@@ -213,8 +213,8 @@ def _unanswered(name: str, url: str, variable: str, told: Answer) -> Finding:
         case Meaning.DENIED:
             return fail(
                 AREA,
-                f"{name}: SQS refuses to describe it: {told.said}",
-                f"allow sqs:GetQueueAttributes on {url.rpartition('/')[2]} in the policy of these credentials' role",
+                f"{name}: SQS refuses to describe {url}: {told.said}",
+                f"correct {variable} if the name is wrong; else allow sqs:GetQueueAttributes on it in a policy",
             )
         case Meaning.BAD_CREDENTIALS:
             return fail(

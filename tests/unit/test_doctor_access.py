@@ -185,3 +185,19 @@ def test_no_credentials_at_all_are_told_as_such() -> None:
     from botocore.exceptions import NoCredentialsError
 
     assert Answer.of(NoCredentialsError()).meaning is Meaning.BAD_CREDENTIALS
+
+
+def test_a_queue_url_with_a_slip_of_the_pen_looks_like_a_missing_right(look: Look, world: World) -> None:
+    wrong = f"{world.queues[Queue.GENERATION].url}-typo"
+    [trouble] = [each for each in look("worker", PODCAST_GENERATION_QUEUE_URL=wrong) if each.level is Level.FAIL]
+
+    assert trouble.found.startswith("podcast-generation: sqs:SendMessage, sqs:DeleteMessage, sqs:Change")
+    assert trouble.fix.endswith("if that is the queue's name; else correct its URL")
+
+
+def test_a_queue_that_is_not_there_does_not_hide_the_others(look: Look, world: World) -> None:
+    wrong = f"{world.queues[Queue.DISCOVERY].url}-typo"
+    found = look("admin", AIRDATE_DISCOVERY_QUEUE_URL=wrong)
+
+    assert found[1].found.startswith("discovery: permissions are not proven: NonExistentQueue")
+    assert [each.found.partition(":")[0] for each in found[2:4]] == ["podcast-generation", "episode-processing"]

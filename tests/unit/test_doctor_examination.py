@@ -24,8 +24,8 @@ def broken(error: Exception) -> Area:
 @pytest.mark.parametrize(
     ("error", "found", "fix"),
     [
-        (ZeroDivisionError("division\nby zero"), "could not be looked at to the end: ZeroDivisionError: division by zero",
-         "please report this"),
+        (ZeroDivisionError("division\nby zero"),
+         "could not be looked at to the end: ZeroDivisionError: division by zero", "please report this"),
         (Permanent("it is full; empty it"), "it is full", "empty it"),
         (SettingsError("AIRDATE_HOME is wrong"), "AIRDATE_HOME is wrong",
          "correct it in the environment or in .env (see .env.example)"),

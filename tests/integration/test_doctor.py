@@ -1,0 +1,181 @@
+"""``airdate doctor`` as an operator runs it: its lines, its JSON, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+
+from operations.command import main
+from operations.doctor.commands import AREAS
+from operations.messaging import deploy
+from podcasting.database import Database
+from settings import EMBEDDED_ACCOUNT, settings
+from tasks import wiring
+from tests.fakes.aws import NOBODY, client, empty, served_aws
+from tests.fakes.environment import set_environment
+from tests.unit.test_settings import PRODUCTION
+
+ALL = tuple(area.name for area in AREAS)
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[str]:
+    with served_aws() as endpoint:
+        empty(endpoint)
+        with client("cloudformation", endpoint) as cloudformation, client("sqs", endpoint) as sqs:
+            deploy(cloudformation, sqs, visibility_timeout=60)
+        yield endpoint
+
+
+class Doctor:
+    """Runs the command in this process, embedded, over a database in its home."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, home: Path, endpoint: str) -> None:
+        self._monkeypatch = monkeypatch
+        self._variables = {"AIRDATE_HOME": str(home), "AIRDATE_AWS_ENDPOINT": endpoint}
+
+    def run(self, *arguments: str, **variables: str) -> Result:
+        set_environment(self._monkeypatch, **self._variables | variables)
+        self.forget()
+        return CliRunner().invoke(main, ["doctor", *arguments])
+
+    def ask(self, *arguments: str, **variables: str) -> Any:
+        return json.loads(self.run(*arguments, "--json", **variables).stdout)
+
+    def forget(self) -> None:
+        if wiring.database.cache_info().currsize:
+            wiring.database().engine.dispose()
+        for kept in (wiring.database, wiring.studio, settings):
+            kept.cache_clear()
+
+
+@pytest.fixture
+def doctor(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    aws: str,
+    sqlite: Database,  # noqa: ARG001 - the database that it finds
+) -> Iterator[Doctor]:
+    built = Doctor(monkeypatch, tmp_path, aws)
+    yield built
+    built.forget()
+
+
+def test_a_line_for_each_thing_and_nothing_to_mend(doctor: Doctor) -> None:
+    result = doctor.run()
+    lines = result.stdout.splitlines()
+
+    assert (result.exit_code, result.stderr) == (0, ""), result.output
+    assert lines[0].startswith("ok    settings   agree: visibility 60 s")
+    assert {line.split()[1] for line in lines if line.startswith("ok")} == set(ALL)
+    # Nobody serves this site.
+    assert [line[:23] for line in lines if line.startswith(("warn", "fail"))] == ["warn  storage    the si"]
+    assert lines[-1].endswith(" ok, 1 to look at, 0 to mend")
+
+
+def test_a_warning_says_what_to_do_and_fails_only_when_strict(doctor: Doctor) -> None:
+    slack = {"AIRDATE_STUCK_AFTER": "1500"}
+    lenient, strict = doctor.run("--only", "settings", **slack), doctor.run("--only", "settings", "--strict", **slack)
+
+    assert (lenient.exit_code, strict.exit_code) == (0, 1)
+    assert lenient.stdout == strict.stdout
+    warned, fix = lenient.stdout.splitlines()[:2]
+    assert warned.startswith("warn  settings   AIRDATE_STUCK_AFTER is 1500 s")
+    assert fix == "                 fix: set AIRDATE_STUCK_AFTER=1800"
+
+
+def test_what_fails_exits_1_and_is_told_without_a_trace(doctor: Doctor, sqlite: Database) -> None:
+    with sqlite.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    result = doctor.run("--only", "database")
+
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert result.stdout.startswith("fail  database   its tables are at revision 0001")
+    assert "1 to mend" in result.stdout
+
+
+def test_json_has_every_line_and_the_verdict(doctor: Doctor) -> None:
+    told = doctor.ask("--only", "settings,procfile")
+
+    assert (told["ok"], told["warn"], told["fail"], told["healthy"]) == (3, 0, 0, True)
+    assert [finding["area"] for finding in told["findings"]] == ["settings", "settings", "procfile"]
+    assert set(told["findings"][0]) == {"level", "area", "found", "fix"}
+
+
+def test_only_what_is_asked_for_is_looked_at(doctor: Doctor) -> None:
+    told = doctor.ask("--only", "procfile, clock")
+
+    assert {finding["area"] for finding in told["findings"]} == {"procfile", "clock"}
+
+
+def test_an_unknown_area_is_wrong_usage(doctor: Doctor) -> None:
+    result = doctor.run("--only", "queue")
+
+    assert result.exit_code == 2
+    assert "queue is none of settings, procfile, queues" in result.stderr
+
+
+def test_settings_that_cannot_be_read_are_the_only_line(doctor: Doctor) -> None:
+    result = doctor.run(AIRDATE_LEASE_SECONDS="soon")
+
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[0].startswith("fail  settings   AIRDATE_LEASE_SECONDS is 'soon'")
+    assert result.stdout.endswith("0 ok, 0 to look at, 1 to mend\n")
+
+
+def test_with_sqs_and_the_database_away_the_rest_is_looked_at(doctor: Doctor) -> None:
+    told = doctor.ask(
+        **PRODUCTION
+        | {
+            "AIRDATE_AWS_ENDPOINT": NOBODY,
+            "AIRDATE_DATABASE_URL": "postgresql://airdate:secret@127.0.0.1:9/airdate",
+            "EPISODE_PROCESSING_QUEUE_URL": f"{NOBODY}/1/airdate-episode-processing",
+            "PODCAST_GENERATION_QUEUE_URL": f"{NOBODY}/1/airdate-podcast-generation",
+            "AIRDATE_DISCOVERY_QUEUE_URL": f"{NOBODY}/1/airdate-discovery",
+            "AIRDATE_PUBLIC_URL": NOBODY,
+            "AWS_ACCESS_KEY_ID": "AKIA",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        }
+    )
+    failed = [finding["found"] for finding in told["findings"] if finding["level"] == "fail"]
+
+    assert not told["healthy"]
+    assert [told_of.split()[0] for told_of in failed] == ["SQS", "postgresql://airdate:***@127.0.0.1:9/airdate"]
+    assert {finding["area"] for finding in told["findings"]} == set(ALL)
+    assert "secret" not in json.dumps(told)
+
+
+def test_embedded_and_not_running_is_one_warning(doctor: Doctor) -> None:
+    told = doctor.ask("--only", "settings,queues,access,clock", AIRDATE_AWS_ENDPOINT="")
+
+    assert [(finding["level"], finding["area"]) for finding in told["findings"]] == [
+        ("warn", "queues"),
+        ("ok", "settings"),
+    ]
+    assert told["findings"][0]["fix"].startswith("airdate run")
+
+
+def test_a_wrong_queue_is_told_with_its_variable(doctor: Doctor, aws: str) -> None:
+    urls = {name: f"{aws}/{EMBEDDED_ACCOUNT}/airdate-{name}" for name in ("discovery", "episode-processing")}
+    told = doctor.ask(
+        "--only",
+        "queues",
+        **PRODUCTION
+        | {
+            "AIRDATE_DISCOVERY_QUEUE_URL": urls["discovery"],
+            "EPISODE_PROCESSING_QUEUE_URL": urls["episode-processing"],
+            "PODCAST_GENERATION_QUEUE_URL": f"{aws}/{EMBEDDED_ACCOUNT}/airdate-podcasts",
+            "AWS_ACCESS_KEY_ID": "AKIA",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        },
+    )
+
+    assert [finding["level"] for finding in told["findings"]] == ["fail", "ok", "ok"]
+    assert "PODCAST_GENERATION_QUEUE_URL" in told["findings"][0]["fix"]
