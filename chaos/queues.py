@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from chaos.plan import QUEUES
 
@@ -15,7 +16,7 @@ messages that they held, and those that their last poll still fetches, count as 
 COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
 
 
-def client(endpoint: str) -> Any:
+def client(endpoint: str, config: Config | None = None) -> Any:
     """An SQS client for an emulator."""
     return boto3.client(
         "sqs",
@@ -23,6 +24,7 @@ def client(endpoint: str) -> Any:
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106 - the emulator takes any
+        config=config,
     )
 
 

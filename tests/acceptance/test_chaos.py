@@ -1,0 +1,39 @@
+"""The short form of ``make chaos``: every trouble once, and the auditor finds nothing lost, doubled or stale."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import REPOSITORY
+
+EPISODES = 60
+SECONDS = 280
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS + 60)]
+
+
+def test_nothing_is_lost_and_nothing_is_made_twice_whatever_fails(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "chaos", "--episodes", str(EPISODES), "--seed", "7", "--folder", str(tmp_path / "run")],
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    counts = json.loads(done.stdout.splitlines()[-1])
+    assert counts["episodes"] == EPISODES
+    assert counts["published_once"] + counts["explained_failures"] == EPISODES
+    assert counts["published_once"] >= 0.9 * EPISODES
+    assert counts["explained_failures"] >= 1, "the plan has a source that is no feed"
+    assert counts["lost"] == counts["doubled"] == counts["stale_writes"] == counts["exits"] == 0
+    assert counts["poison_dead"] == counts["poison_sent"] >= 8
