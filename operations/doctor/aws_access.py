@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from broker.control import EVENT_EXCHANGE
 from broker.dead_letters import redrive_of
 from operations.doctor.answers import ERRORS, Answer, Meaning
 from settings import settings
@@ -26,8 +27,6 @@ from tasks.readiness.findings import Finding, fail, ok, warn
 
 AREA = "access"
 TIMEOUT_SECONDS = 2
-EVENT_TOPIC = "celeryev"
-"""Where workers publish their events: kombu's topic of Celery's event exchange."""
 PROBE = "airdate-doctor"
 TOO_MANY = 11
 """Messages that a receive may not ask for: ten is the most (Amazon SQS message quotas)."""
@@ -181,7 +180,7 @@ def _dead_letter_copies(sqs: Any, urls: dict[str, str]) -> Iterator[Finding]:
 def _events(who: str) -> Iterator[Finding]:
     sns = wiring.aws("sns", timeout_seconds=TIMEOUT_SECONDS)
     account = who.split(":")[4] if who.count(":") >= 5 else "000000000000"  # noqa: PLR2004 - an ARN's parts
-    topic = f"arn:aws:sns:{settings().aws_region}:{account}:{EVENT_TOPIC}"
+    topic = f"arn:aws:sns:{settings().aws_region}:{account}:{EVENT_EXCHANGE}"
     try:
         sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=[])
     except ERRORS as error:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import click
 
-from operations.doctor import aws_access, clock, database, procfile, providers, queues, storage
+from operations.doctor import aws_access, backlog, clock, database, procfile, providers, queues, storage
 from operations.doctor.examination import Area, aws_runs, examined
 from operations.output import show_json
 from settings import SettingsError, settings
@@ -28,10 +28,15 @@ def _settings() -> Iterator[Finding]:
         yield from celery_agrees(app.conf)  # they name the queues' addresses
 
 
+def _queues() -> Iterator[Finding]:
+    yield from queues.findings()
+    yield from backlog.findings()
+
+
 AREAS = (
     Area("settings", "settings against each other", _settings),
     Area("procfile", "queues and their workers", lambda: procfile.findings(os.environ)),
-    Area("queues", "the queues on SQS", queues.findings, needs_aws=True),
+    Area("queues", "the queues on SQS", _queues, needs_aws=True),
     Area("access", "credentials and permissions", aws_access.findings, needs_aws=True),
     Area("database", "tables, writing, connections", database.findings),
     Area("clock", "this machine's clock", clock.findings),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from podcasting.database import Database
 from settings import EMBEDDED_ACCOUNT, settings
 from tasks import wiring
 from tests.fakes.aws import NOBODY, client, empty, served_aws
-from tests.fakes.environment import set_environment
+from tests.fakes.environment import ROOT, set_environment
 from tests.unit.test_settings import PRODUCTION
 
 ALL = tuple(area.name for area in AREAS)
@@ -179,3 +182,27 @@ def test_a_wrong_queue_is_told_with_its_variable(doctor: Doctor, aws: str) -> No
 
     assert [finding["level"] for finding in told["findings"]] == ["fail", "ok", "ok"]
     assert "PODCAST_GENERATION_QUEUE_URL" in told["findings"][0]["fix"]
+
+
+def test_a_real_worker_does_not_start_on_a_database_without_tables(aws: str, tmp_path: Path) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AIRDATE_", "AWS_"))}
+    settings_of_worker = {
+        "AIRDATE_ENV_FILE": os.devnull,
+        "AIRDATE_HOME": str(tmp_path / "other"),
+        "AIRDATE_AWS_ENDPOINT": aws,
+    }
+    worker = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-Q", "discovery", "--pool", "solo"],
+        cwd=ROOT,
+        env=clean | settings_of_worker,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert worker.returncode == 1
+    assert "database: there is no file" in worker.stderr
+    assert "airdate migrate" in worker.stderr
+    assert "not started" in worker.stderr
+    assert "Traceback" not in worker.stderr
