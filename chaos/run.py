@@ -32,6 +32,8 @@ STALLED_SECONDS = 120
 """Without an episode that ends: what is still missing then is lost."""
 DRAIN_SECONDS = 150
 """For the queues to become empty once all episodes have ended: a late copy, and a few redrives."""
+OWN_FAULT = "a fault of Airdate's own"
+"""What a log says of an error that nobody foresaw."""
 
 SETTINGS = {
     "AIRDATE_STUDIO": "chaos.studio:fast",
@@ -190,6 +192,9 @@ class Run:
         home = self._world.disk.folder
         counts = self._world.storm.counts
         self._say("storm: " + ", ".join(f"{counts[what]} {what}" for what in ("doubled", "delayed", "answers lost")))
+        faults = sum(log.read_text(errors="replace").count(OWN_FAULT) for log in (self.folder / "logs").iterdir())
+        if faults:
+            self._say(f"{faults} times a log calls something a fault of Airdate's own: read them")
         dead_urls = {name: f"{url}-dead-letters" for name, url in self._queues.items()}
         return auditor.audit(
             self._world.postgres.url,
