@@ -15,6 +15,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 CREDENTIAL_CODES = frozenset({
     "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch",
@@ -22,10 +23,12 @@ CREDENTIAL_CODES = frozenset({
     "IncompleteSignature", "InvalidSignatureException", "MissingAuthenticationTokenException",
 })  # fmt: skip
 CLOCK_CODES = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
-DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "403"})
-MISSING_CODES = frozenset({"NonExistentQueue", "QueueDoesNotExist", "NotFound", "NoSuchBucket", "404"})
+DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized"})
+MISSING_CODES = frozenset({"NonExistentQueue", "QueueDoesNotExist", "NotFound", "NoSuchBucket"})
 NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, TokenRetrievalError)
-ERRORS = (ClientError, BotoCoreError)
+ERRORS = (ClientError, BotoCoreError, ResponseParserError)
+
+NOT_AWS = "something answers that is not AWS"
 
 
 class Meaning(StrEnum):
@@ -49,10 +52,12 @@ class Answer:
 
     @classmethod
     def of(cls, error: Exception) -> Answer:
-        """What a ``ClientError`` or ``BotoCoreError`` means."""
+        """What one of ``ERRORS`` means."""
         said = " ".join(str(error).split())
         if isinstance(error, NO_CREDENTIALS):
             return cls(Meaning.BAD_CREDENTIALS, type(error).__name__, said)
+        if isinstance(error, ResponseParserError):
+            return cls(Meaning.AWAY, type(error).__name__, NOT_AWS)
         if not isinstance(error, ClientError):
             return cls(Meaning.AWAY, type(error).__name__, said)
         told = error.response["Error"]
@@ -61,6 +66,8 @@ class Answer:
             code = _between("Code", message) or code
             message = _between("Message", message) or message
         code = code.rpartition(".")[2]
+        if code.isdecimal():  # botocore's word for an answer without a code
+            return cls(Meaning.AWAY, code, f"{NOT_AWS} (HTTP {code})")
         said = f"{code}: {' '.join(message.split())}"
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return cls(_meaning(code, message, status), code, said)

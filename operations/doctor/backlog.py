@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from operations.doctor.answers import ERRORS
 from operations.queue_depth import DepthReader
 from podcasting.errors import Retryable
 from settings import settings
@@ -20,7 +21,7 @@ def findings(reader: DepthReader | None = None) -> Iterator[Finding]:
     claim = settings().claim_seconds
     try:
         depths = (reader or DepthReader.of_settings()).read()
-    except (Retryable, KeyError, ValueError):
+    except (Retryable, KeyError, ValueError, *ERRORS):
         return  # what is wrong is told of each queue
     for queue in depths.queues:
         oldest = queue.waiting.oldest_seconds

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from operations.doctor.answers import ERRORS, server_date
+from operations.doctor.answers import ERRORS, Answer, server_date
 from operations.doctor.examination import aws_runs
 from podcasting.errors import AirdateError
 from settings import settings
@@ -55,7 +55,7 @@ def sqs_skew() -> float | str:
     except ClientError as error:
         answer = error.response  # a refusal has a date too
     except ERRORS as error:
-        return f"SQS does not answer: {' '.join(str(error).split())}"
+        return f"SQS does not answer: {Answer.of(error).said}"
     date = server_date(answer)
     if date is None:
         return "SQS tells no date"

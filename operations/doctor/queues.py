@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from broker.dead_letters import Redrive, redrive_of
-from operations.doctor.answers import ERRORS, Answer, Meaning
+from operations.doctor.answers import ERRORS, NOT_AWS, Answer, Meaning
 from publishers.queues import MAX_RECEIVE_COUNT
 from settings import settings
 from tasks import wiring
@@ -109,7 +109,10 @@ class QueueExamination:
             if told.meaning in {Meaning.AWAY, Meaning.BAD_CREDENTIALS, Meaning.CLOCK}:
                 raise _Away from error
             return None
-        attributes: Attributes = answer["Attributes"]
+        attributes: Attributes = answer.get("Attributes") or {}
+        if not attributes:  # a proxy's page with "200 OK" looks like this
+            yield _unanswered(name, url, variable, Answer(Meaning.AWAY, "", NOT_AWS))
+            raise _Away
         return attributes
 
     def _queue(self, name: str, attributes: Attributes) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker.errors import Refused
@@ -71,7 +72,7 @@ def _queues(names: Any) -> Iterator[Finding]:
                 continue  # a queue of remote control
             answer = sqs.get_queue_attributes(QueueUrl=urls[name], AttributeNames=["VisibilityTimeout"])
             yield from visibility_agrees(name, urls[name], answer["Attributes"], settings().visibility_timeout)
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, ResponseParserError, KeyError) as error:  # the last two: not SQS's answer
         log.warning("whether queues and settings agree is not known: %s", _in_a_line(error))
 
 

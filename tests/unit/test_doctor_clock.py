@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,34 +13,7 @@ from settings import settings
 from tasks.readiness.findings import Level
 from tests.fakes.aws import NOBODY, served_aws
 from tests.fakes.environment import set_environment
-
-
-class AnHourAhead(BaseHTTPRequestHandler):
-    """Refuses everything, an hour from now."""
-
-    def do_POST(self) -> None:
-        body = b'{"__type": "AccessDenied", "message": "no"}'
-        self.send_response(403)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def date_time_string(self, timestamp: float | None = None) -> str:
-        return super().date_time_string(int((timestamp or time.time()) + 3600))
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
-
-
-@contextmanager
-def an_hour_ahead() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), AnHourAhead)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+from tests.fakes.refusing_server import refusing
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +48,7 @@ def test_the_clock_of_a_server_here_is_ours(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_a_server_of_another_time_is_found_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with an_hour_ahead() as endpoint:
+    with refusing(403, b'{"__type": "AccessDenied", "message": "no"}', seconds_ahead=3600) as endpoint:
         set_environment(monkeypatch, AIRDATE_HOME=str(tmp_path), AIRDATE_AWS_ENDPOINT=endpoint)
         skew = sqs_skew()
 

@@ -14,6 +14,7 @@ from operations.messaging import dead_letter_queue, deploy
 from publishers.queues import Queue
 from tasks.readiness.findings import Finding, Level
 from tests.fakes.aws import NOBODY, client, empty, served_aws
+from tests.fakes.refusing_server import refusing
 
 NAME = "podcast-generation"
 DEAD = dead_letter_queue(NAME)
@@ -215,3 +216,13 @@ def test_looking_leaves_messages_where_they_are(account: Account) -> None:
         QueueUrl=account.urls[NAME], MessageSystemAttributeNames=["ApproximateReceiveCount"]
     )["Messages"]
     assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+
+
+@pytest.mark.parametrize("status", [200, 404, 502])
+def test_a_proxy_that_answers_in_the_place_of_sqs_is_told_as_such(status: int) -> None:
+    with refusing(status, b"<html>Please sign in</html>") as endpoint, client("sqs", endpoint) as sqs:
+        urls = {queue: f"{endpoint}/1/airdate-{queue}" for queue in Queue}
+        [finding] = QueueExamination(sqs, urls, "us-east-1", 60).findings()
+
+    assert finding.level is Level.FAIL
+    assert "something answers that is not AWS" in finding.found

@@ -22,6 +22,7 @@ from tasks.readiness.queue_attributes import visibility_agrees
 from tasks.readiness.worker_start import prove_readiness
 from tests.fakes.aws import NOBODY, client, empty, served_aws
 from tests.fakes.environment import load_celeryconfig, set_environment
+from tests.fakes.refusing_server import refusing
 from tests.fakes.sqs_queues import create_queue
 
 URL = "https://sqs.us-east-1.example.org/1/airdate-discovery"
@@ -289,6 +290,16 @@ def test_a_worker_starts_while_the_database_is_away(start: Start, caplog: pytest
 
 def test_a_worker_starts_while_sqs_is_away(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     start(AIRDATE_AWS_ENDPOINT=NOBODY)
+
+    assert ["queues and settings agree is not known" in line for line in troubles(caplog)] == [True]
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_worker_starts_while_something_else_answers_for_sqs(
+    start: Start, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    with refusing(status, b"<html>Please sign in</html>") as endpoint:
+        start(AIRDATE_AWS_ENDPOINT=endpoint)
 
     assert ["queues and settings agree is not known" in line for line in troubles(caplog)] == [True]
 
