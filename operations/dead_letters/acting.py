@@ -25,6 +25,7 @@ from operations.dead_letters.judging import Verdict, judge
 from operations.dead_letters.known import Known
 from operations.dead_letters.looking import Choice, Look, looking, tell_of_others
 from operations.dead_letters.move_task import NoMoveTask
+from operations.dead_letters.reading import Hold
 from operations.dead_letters.redriving import Outcome, Redriver
 from operations.dead_letters.showing import safe
 from operations.dead_letters.wholesale import can_move, goes_back_unchanged, move_whole
@@ -81,13 +82,13 @@ def redrive(
         if going and not yes:
             _ask(f"send {_counted(going)} again; {len(look.letters) - len(going)} stay", "nothing was sent")
         redriver = _redriver(look, rate=rate, force=force)
-        try:
-            with _bar("sending", len(look.letters)) as shown:
-                left = _move(redriver, look, verdicts, choice, outcome, shown)
+        with _bar("sending", len(look.letters)) as shown:
+            left = _move(redriver, look, verdicts, choice, outcome, shown)
+            try:
                 redriver.redrive(look.holds, left, outcome, lambda: shown(outcome.looked_at))
-        except KeyboardInterrupt:
-            click.echo(f"{len(outcome.sent)} of {len(going)} were sent again, and the others stay", err=True)
-            raise
+            except KeyboardInterrupt:
+                click.echo(f"{len(outcome.sent)} of {len(going)} were sent again, and the others stay", err=True)
+                raise
     _tell(outcome, in_json=in_json)
 
 
@@ -210,8 +211,17 @@ def _move(
         try:
             move_whole(redriver, hold, letters, verdicts, outcome, lambda moved, before=before: shown(before + moved))  # type: ignore[misc]
         except NoMoveTask:
-            left += [letter for letter in letters if hold.confirm([letter.message_id])]
+            left += _held_again(hold, letters)
     return left
+
+
+def _held_again(hold: Hold, letters: list[DeadLetter]) -> list[DeadLetter]:
+    """Those of these letters that we hold, once more if they were given back; others are left alone."""
+    again = {str(message["MessageId"]) for message in hold.read()}
+    ours = {letter.message_id for letter in letters}
+    hold.release(sorted(again - ours))
+    held = again | set(hold.confirm(sorted(ours - again)))
+    return [letter for letter in letters if letter.message_id in held]
 
 
 def _verdicts(look: Look, *, force: bool) -> dict[str, Verdict]:
@@ -275,6 +285,7 @@ def _ask(what: str, otherwise: str) -> None:
     try:
         agreed = click.confirm(f"{what}?", err=True)
     except click.Abort:
+        click.echo(err=True)  # the prompt's line has no end
         agreed = False
     if not agreed:
         raise Permanent(f"{otherwise}; --yes does it without asking")

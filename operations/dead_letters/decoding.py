@@ -108,7 +108,7 @@ def decode(message: Mapping[str, Any], queue: str) -> DeadLetter:
     try:
         found = _read(unwrapped(body), message_id)
     except Poison as poison:
-        found = {"form": Form.BROKEN, "problem": str(poison), "problem_kind": str(poison).partition(": ")[0]}
+        found = {"form": Form.BROKEN, "problem": str(poison), "problem_kind": kind_of(str(poison))}
     except Exception as error:  # noqa: BLE001 - an operator has to see what nobody thought of, too
         found = {"form": Form.BROKEN, "problem": f"it cannot be read: {type(error).__name__}"}
     return DeadLetter(
@@ -119,6 +119,14 @@ def decode(message: Mapping[str, Any], queue: str) -> DeadLetter:
         system=message.get("Attributes", {}),
         **found,
     )
+
+
+def kind_of(poison: str) -> str:
+    """What is wrong with poison, without what is of this message alone; from the words of the transport's reason."""
+    what, found, wanted = poison.rpartition("; it should be ")
+    if found:
+        return f"{what.partition(' is ')[0]} should be {wanted}"
+    return poison.partition(": ")[0].partition(" (")[0]
 
 
 def unwrapped(body: str) -> str:

@@ -46,6 +46,8 @@ def write_new(path: Path, lines: Sequence[str]) -> None:
         Permanent: there is such a file.
         Retryable: it cannot be written.
     """
+    if path.exists():
+        raise Permanent(f"there is a file {path} already; name another")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -55,8 +57,6 @@ def write_new(path: Path, lines: Sequence[str]) -> None:
         finally:
             os.close(descriptor)
         keep_name(path.parent)
-    except FileExistsError:
-        raise Permanent(f"there is a file {path} already; name another") from None
     except OSError as error:
         raise Retryable(
             f"{path} cannot be written: {error.strerror}; make room, or name another file; nothing was deleted"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from operations.dead_letters.decoding import DeadLetter
+from operations.dead_letters.decoding import DeadLetter, kind_of
 from operations.dead_letters.known import Known
 from podcasting.due import Work, work_for
 from podcasting.models import Episode, EpisodeStatus
@@ -42,7 +42,7 @@ def reason_of(letter: DeadLetter, known: Known | None) -> Reason:
         Retryable: the database does not answer.
     """
     if letter.told_reason:
-        return Reason(letter.told_reason, letter.told_reason.partition(": ")[0])
+        return Reason(letter.told_reason, kind_of(letter.told_reason))
     if letter.problem:
         return Reason(letter.problem, letter.problem_kind or letter.problem)
     if known is not None and (unknown := _unknown(letter, known)):

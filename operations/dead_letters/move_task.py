@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from operations.dead_letters.asking import asking
@@ -85,7 +86,9 @@ class MoveTask:
             return self._watch(progress)
         except KeyboardInterrupt:
             with asking("CancelMessageMoveTask", self._queue.sqs_name):
-                self._sqs.cancel_message_move_task(TaskHandle=handle)
+                answer = self._sqs.cancel_message_move_task(TaskHandle=handle)
+            moved = answer["ApproximateNumberOfMessagesMoved"]
+            click.echo(f"SQS's move task for {self._queue.sqs_name} is cancelled; it had moved about {moved}", err=True)
             raise
 
     def _watch(self, progress: Callable[[int], None]) -> Moved:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+import click
+
 from broker.dead_letters import redrive_of
 from operations.dead_letters.asking import asking
 from podcasting.errors import AirdateError, Permanent
@@ -191,7 +193,7 @@ class Hold:
                 with asking("ChangeMessageVisibility", self.queue.sqs_name):
                     answer = self._sqs.change_message_visibility_batch(QueueUrl=self.queue.url, Entries=entries)
             except AirdateError as error:
-                log.warning("dead letters were not given back, and come back within %d s: %s", self.seconds, error)
+                click.echo(f"not all were given back; they come back within {self.seconds} s: {error}", err=True)
                 self._forget(ours)
                 return
             for failed in answer.get("Failed", []):

@@ -23,7 +23,9 @@ from operations.dead_letters.known import Known, asked
 from operations.dead_letters.reading import Hold, Holds
 from podcasting.database import Database
 from podcasting.database.history import Happened
+from podcasting.due import Work, work_for
 from podcasting.errors import Permanent, UnknownEpisode
+from publishers.queues import Task
 
 TAKEN = "somebody else dealt with it meanwhile; nothing was sent"
 
@@ -92,8 +94,10 @@ class Redriver:
         ours = set(hold.confirm([letter.message_id for letter, _, _ in letters]))
         outcome.kept += [(letter, TAKEN) for letter, _, _ in letters if letter.message_id not in ours]
         wanted = [each for each in letters if each[0].message_id in ours]
-        for _, _, verdict in wanted:
-            self.set_going(verdict)
+        for letter, _, verdict in list(wanted):
+            if why := self.set_going(letter, verdict):
+                outcome.kept.append((letter, why))
+                wanted = [each for each in wanted if each[0] is not letter]
         if wanted:
             sent_before = len(outcome.sent)
             with uninterrupted():
@@ -133,23 +137,30 @@ class Redriver:
         outcome.doubled += doubled
         self.audit.note(action, [(letter, {"outcome": f"sent, but not deleted: {why}"}) for letter, why in doubled])
 
-    def set_going(self, verdict: Verdict) -> None:
-        """Set the failed episode of a verdict going, from its last stage that is done.
+    def set_going(self, letter: DeadLetter, verdict: Verdict) -> str:
+        """Set the failed episode of a verdict going, from its last stage that is done; says why its message is moot.
+
+        An episode whose stories a later one told meanwhile begins anew: its processing is for later then.
 
         Raises:
             Retryable: the database does not answer.
         """
         if verdict.revives is None:
-            return
+            return ""
         now = self.now()
-        with asked(), suppress(Permanent):  # somebody else has set it going, or it went on by itself
-            self.database.episodes.retry(
-                verdict.revives,
-                Known(self.database).reached(verdict.revives),
-                now,
-                by=self.audit.by,
-                claimable_at=now + timedelta(seconds=self.claim_seconds),
-            )
+        with asked():
+            with suppress(Permanent):  # somebody else has set it going, or it went on by itself
+                self.database.episodes.retry(
+                    verdict.revives,
+                    Known(self.database).reached(verdict.revives),
+                    now,
+                    by=self.audit.by,
+                    claimable_at=now + timedelta(seconds=self.claim_seconds),
+                )
+            episode = self.database.episodes.get(verdict.revives)
+        if letter.task == Task.PROCESS_EPISODE and work_for(episode) is Work.GENERATION:
+            return f"episode {episode.id} was set going and begins anew, so discovery has it made first; `drop` this"
+        return ""
 
     def note(self, letter: DeadLetter, verdict: Verdict) -> None:
         """Write into the episode's history that its message was sent again.

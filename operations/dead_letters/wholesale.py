@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from operations.dead_letters.decoding import TOLD, DeadLetter, as_sent_again
 from operations.dead_letters.judging import Verdict
-from operations.dead_letters.move_task import MoveTask, takes_rate
+from operations.dead_letters.move_task import MoveTask, NoMoveTask, takes_rate
 from operations.dead_letters.reading import Hold
 from operations.dead_letters.redriving import Outcome, Redriver, entry_of
 
@@ -32,8 +32,8 @@ def move_whole(
     """
     task = MoveTask(redriver.sqs, hold.queue, sleep=redriver.sleep)
     task.prove()
-    for letter in letters:
-        redriver.set_going(verdicts[letter.message_id])
+    if any(redriver.set_going(letter, verdicts[letter.message_id]) for letter in letters):
+        raise NoMoveTask("one of them is not to be sent any more")
     audit = redriver.audit
     audit.note("redrive", [(letter, {"outcome": "left to SQS's own move task"}) for letter in letters])
     hold.release([letter.message_id for letter in letters])
