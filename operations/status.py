@@ -62,8 +62,8 @@ def status(*, in_json: bool) -> None:
     )
     click.echo()
     show_table(
-        ("ALARM", "TIMES", "SINCE", "LAST"),
-        [(alarm.about, str(alarm.count), moment(alarm.opened_at), moment(alarm.last_at)) for alarm in alarms],
+        ("TIMES", "SINCE", "LAST", "ALARM"),
+        [(str(alarm.count), moment(alarm.opened_at), moment(alarm.last_at), alarm.about) for alarm in alarms],
         empty="alarms: none",
     )
 

@@ -36,6 +36,7 @@ class ProviderPaused(Retryable):
         super().__init__(f"{provider} is not asked for another {seconds:.0f} s: {why}", after=seconds)
         self.provider = provider
         self.seconds = seconds
+        self.why = why
 
 
 class Permanent(AirdateError):

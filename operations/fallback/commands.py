@@ -80,8 +80,8 @@ def _work(outage: Outage, size: int, *, once: bool, force: bool) -> None:
         told = "stopped by hand"
         raise
     finally:
-        _wind_up(pool)
         click.echo(told)
+        _wind_up(pool)
 
 
 def _wind_up(pool: Pool) -> None:

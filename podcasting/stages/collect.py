@@ -263,7 +263,7 @@ def _all_failed(failures: list[Permanent | Retryable] | list[Retryable], what: s
     if len(paused) == len(passing):
         # The shortest of the waits: those that are still paused by then are not asked, so nobody is pressed.
         first = min(paused, key=lambda failure: failure.seconds)
-        return ProviderPaused(first.provider, first.seconds, message)
+        return ProviderPaused(first.provider, first.seconds, "; ".join(failure.why for failure in paused))
     # The longest of the waits: coming back earlier would press the source that asked for it.
     after = max((failure.after for failure in passing if failure.after is not None), default=None)
     throttled = any(isinstance(failure, Throttled) for failure in passing)
