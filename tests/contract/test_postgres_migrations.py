@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 from sqlalchemy import Engine, inspect, text, update
 
 from podcasting.database import Database
@@ -24,6 +25,9 @@ from podcasting.database.leases import Lease
 from podcasting.database.schema import episodes
 from podcasting.errors import Permanent, Retryable
 from podcasting.models import EpisodeStatus, PodcastState
+from tests.integration.test_commands import Shell
+
+Airdate = Callable[..., Result]
 
 RELEASE = Path(__file__).parent / "data" / "release_0_1_0.sql"
 OLD = "0001"
@@ -250,54 +254,64 @@ class TestCommand:
         return postgres_url
 
     @pytest.fixture
-    def airdate(self, database_url: str, tmp_path: Path) -> Callable[..., tuple[int, str]]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("AIRDATE_", "AWS_"))}
-        environment = clean | {
-            "AIRDATE_ENV_FILE": os.devnull,
-            "AIRDATE_HOME": str(tmp_path),
-            "AIRDATE_DATABASE_URL": database_url,
-        }
+    def airdate(self, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Airdate]:
+        def run(*arguments: str) -> Result:
+            return shell.run(*arguments, AIRDATE_DATABASE_URL=database_url)
 
-        def run(*arguments: str, terminal: str | None = None) -> tuple[int, str]:
-            """Its exit code and all it says; at a terminal, with what is typed there."""
-            controlling, stdin = pty.openpty() if terminal is not None else (None, subprocess.DEVNULL)
-            if controlling is not None:
-                os.write(controlling, (terminal or "").encode())
-            try:
-                done = subprocess.run(
-                    [sys.executable, "-m", "operations.command", *arguments],
-                    env=environment,
-                    stdin=stdin,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    timeout=60,
-                    check=False,
-                )
-            finally:
-                for each in (controlling, stdin):
-                    if each is not None and each >= 0:
-                        os.close(each)
-            return done.returncode, done.stdout
+        shell = Shell(monkeypatch, tmp_path)
+        yield run
+        shell.forget()
 
-        return run
+    def test_it_says_from_where_to_where(self, airdate: Airdate, old: Database) -> None:
+        address = old.engine.url.set(drivername="postgresql+psycopg").render_as_string()
 
-    def test_it_says_from_where_to_where_and_asks_before_it_drops(
-        self, airdate: Callable[..., tuple[int, str]], old: Database
-    ) -> None:
-        assert airdate("migrate")[1].endswith(f": from revision {OLD} to {NEWEST}\n")
+        assert airdate("migrate").stdout == f"{address}: from revision {OLD} to {NEWEST}\n"
+        assert airdate("migrate").stdout == f"{address}: up to date, at revision {NEWEST}\n"
+        back = json.loads(airdate("migrate", "--to", OLD, "--down", "--json").stdout)
+        assert back == {"database": address, "from": NEWEST, "to": OLD}
+
+    def test_what_it_cannot_do_is_one_line(self, airdate: Airdate, old: Database) -> None:
+        migrate(old.engine)
+
+        unknown, back = airdate("migrate", "--to", "9"), airdate("migrate", "--to", OLD)
+
+        assert (unknown.exit_code, back.exit_code) == (1, 1)
+        assert unknown.stderr == f"Error: there is no revision '9'; there are {OLD}, {NEWEST}, and base and head\n"
+        assert back.stderr.startswith(f"Error: revision {OLD} is older than the database's, {NEWEST}, and going back")
+        assert is_migrated(old.engine)
+
+    def test_at_a_terminal_it_asks_before_it_drops(self, old: Database, database_url: str, tmp_path: Path) -> None:
+        migrate(old.engine)
         old.history.note("failed-show-20261120t060000", Happened.REDRIVEN, LATER, detail="somebody")
 
-        code, said = airdate("migrate", "--to", OLD)
-        assert (code, "--down" in said) == (1, True)
-        code, said = airdate("migrate", "--to", OLD, terminal="n\n")
+        code, said = at_a_terminal("n\n", database_url, tmp_path)
         assert code == 1
         assert "history (1 row)" in said
         assert is_migrated(old.engine)
-        code, said = airdate("migrate", "--to", OLD, terminal="y\n")
+
+        code, said = at_a_terminal("y\n", database_url, tmp_path)
         assert code == 0, said
         assert said.endswith(f": from revision {NEWEST} to {OLD}\n")
-        assert json.loads(airdate("migrate", "--json")[1])["from"] == OLD
-        assert "up to date" in airdate("migrate")[1]
-        code, said = airdate("migrate", "--to", "9")
-        assert (code, said) == (1, f"Error: there is no revision '9'; there are {OLD}, {NEWEST}, and base and head\n")
+
+
+def at_a_terminal(typed: str, database_url: str, home: Path) -> tuple[int, str]:
+    """Go back there; the exit code, and all that is said."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AIRDATE_", "AWS_"))}
+    controlling, terminal = pty.openpty()
+    try:
+        os.write(controlling, typed.encode())
+        done = subprocess.run(
+            [sys.executable, "-m", "operations.command", "migrate", "--to", OLD],
+            env=clean
+            | {"AIRDATE_ENV_FILE": os.devnull, "AIRDATE_HOME": str(home), "AIRDATE_DATABASE_URL": database_url},
+            stdin=terminal,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    finally:
+        os.close(controlling)
+        os.close(terminal)
+    return done.returncode, done.stdout
