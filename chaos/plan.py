@@ -15,9 +15,9 @@ from enum import StrEnum
 
 from chaos.poison import NAMES
 
-EPISODES_PER_PODCAST = 5
 LONG_RUN = 500
-"""Episodes from which on the outages have their full length."""
+"""Episodes from which on the outages have their full length, and the shows theirs."""
+EPISODES_PER_PODCAST, EPISODES_PER_LONG_PODCAST = 5, 20
 
 WORKERS = ("generator-1", "generator-2", "processor-1", "processor-2")
 DISCOVERIES = ("discovery-1", "discovery-2")
@@ -108,8 +108,9 @@ def draw(episodes: int, seed: int) -> Plan:
     if episodes < 10:  # noqa: PLR2004 - said in the message
         raise ValueError(f"a run of {episodes} episodes has no room for trouble; ask for at least 10")
     chance = random.Random(f"{seed} {episodes}")  # noqa: S311 - to be repeated, no secret
-    full, rest = divmod(episodes, EPISODES_PER_PODCAST)
-    slots = (EPISODES_PER_PODCAST,) * full + ((rest,) if rest else ())
+    each = EPISODES_PER_LONG_PODCAST if episodes >= LONG_RUN else EPISODES_PER_PODCAST
+    full, rest = divmod(episodes, each)
+    slots = (each,) * full + ((rest,) if rest else ())
     every = [(podcast, number) for podcast, count in enumerate(slots) for number in range(count)]
     bad = frozenset(chance.sample(every, max(1, episodes // 100)))
     troubles = sorted(_troubles(episodes, chance), key=lambda trouble: trouble.after)

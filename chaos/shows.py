@@ -178,7 +178,7 @@ class Shows:
 def story_title(podcast: str, number: int) -> str:
     """No two are alike, nor alike enough for the pipeline to take them for one."""
     chance = random.Random(f"{podcast} {number}")  # noqa: S311 - to be repeated, no secret
-    return " ".join(chance.sample(WORDS, 4)).capitalize() + f" {podcast[-4:]}{number:02}"
+    return " ".join(chance.sample(WORDS, 3)).capitalize() + f" {podcast[-4:]}{number:02}"
 
 
 def feed(podcast: str, numbers: list[int]) -> str:
@@ -192,9 +192,9 @@ def feed(podcast: str, numbers: list[int]) -> str:
 def _items(podcast: str, numbers: Iterator[int]) -> Iterator[str]:
     for number in numbers:
         chance = random.Random(f"{podcast} {number} text")  # noqa: S311 - to be repeated, no secret
-        sentences = " ".join(" ".join(chance.sample(WORDS, 7)).capitalize() + "." for _ in range(2))
+        text = " ".join(chance.sample(WORDS, 8)).capitalize() + "."
         moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=number)
         yield (
             f"<item><guid>{podcast}-{number}</guid><title>{story_title(podcast, number)}</title>"
-            f"<pubDate>{moment:%a, %d %b %Y %H:%M:%S} +0000</pubDate><description>{sentences}</description></item>"
+            f"<pubDate>{moment:%a, %d %b %Y %H:%M:%S} +0000</pubDate><description>{text}</description></item>"
         )

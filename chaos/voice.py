@@ -15,12 +15,12 @@ SWELL_SECONDS = 0.28
 
 
 class HumVoice:
-    """Hums each text, as long as the text is. What is said decides the sound, to the last sample."""
+    """Hums each text, as long as its letters are many. What is said decides the sound, to the last sample."""
 
-    def __init__(self, *, seconds_per_character: float = 0.026) -> None:
+    def __init__(self, *, seconds_per_letter: float = 0.027) -> None:
         self.name = "hum-1"
         self.sample_rate = RATE
-        self._seconds_per_character = seconds_per_character
+        self._seconds_per_letter = seconds_per_letter
 
     def speaks(self, language: str) -> bool:
         """English alone."""
@@ -32,10 +32,11 @@ class HumVoice:
         Raises:
             Permanent: there is nothing in it to say.
         """
-        if not any(character.isalnum() for character in text):
+        letters = sum(character.isalnum() for character in text)
+        if not letters:
             raise Permanent(f"the hum hums no {text!r}; change the text")
         phase = int(hashlib.sha256(text.encode()).hexdigest()[:6], 16) / 0xFFFFFF
-        seconds = np.arange(int(len(text) * self._seconds_per_character * RATE), dtype=np.float32) / RATE
+        seconds = np.arange(int(letters * self._seconds_per_letter * RATE), dtype=np.float32) / RATE
         pitch = np.float32(2 * np.pi * (210, 130)[host])
         hum = 0.15 * np.sin(pitch * seconds + phase) + 0.05 * np.sin(3 * pitch * seconds)
         length = min(int(SWELL_SECONDS * RATE), len(hum) // 2)
