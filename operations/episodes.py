@@ -14,7 +14,7 @@ from operations.output import as_json, moment, show_json, show_table
 from podcasting.database.history import Event
 from podcasting.errors import Permanent
 from podcasting.generation import status_reached
-from podcasting.models import Episode, EpisodeStatus
+from podcasting.models import STAGES, Episode, EpisodeStatus
 from tasks import wiring
 
 
@@ -82,7 +82,7 @@ def show_episode(episode_id: str, *, in_json: bool) -> None:
 @click.argument("episode_ids", metavar="[EPISODE]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every failed episode.")
 @click.option("--podcast", "podcast_id", default=None, help="Failed ones of this podcast.")
-@click.option("--stage", default=None, help="Failed ones that ended at this stage, such as speech.")
+@click.option("--stage", type=click.Choice(STAGES), default=None, help="Failed ones that ended at this stage.")
 @click.option("--reason", default=None, help="Failed ones with this text in their reason.")
 @click.option("--since", type=float, default=None, metavar="HOURS", help="Only those that failed in the last hours.")
 @click.option("--dry-run", is_flag=True, help="Only tell which.")

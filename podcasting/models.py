@@ -44,6 +44,10 @@ IN_GENERATION = (EpisodeStatus.PENDING, EpisodeStatus.CONTENT_COLLECTED, Episode
 ENDED = (EpisodeStatus.PUBLISHED, EpisodeStatus.FAILED, EpisodeStatus.SKIPPED)
 
 
+STAGES = ("collect", "script", "speech", "master", "check", "transcript", "cover", "publish", "feed")
+"""What an episode goes through, in this order; up to ``master`` is generation, the rest processing."""
+
+
 class Frozen(BaseModel):
     """A value: compared by content, never changed in place, and strict about unknown fields."""
 

@@ -14,7 +14,7 @@ from podcasting.alarm import sound_alarm
 from podcasting.database.checkpoints import Checkpoint
 from podcasting.database.leases import Lease
 from podcasting.errors import AirdateError, LeaseLost, Permanent
-from podcasting.models import Episode, EpisodeStatus, Frozen, Podcast
+from podcasting.models import STAGES, Episode, EpisodeStatus, Frozen, Podcast
 from podcasting.providers.feeds import Validators
 from podcasting.studio import Studio
 
@@ -34,9 +34,9 @@ class Work:
         self.podcast = podcast
         self.episode = episode
         self.lease = lease
-        self.stage = "start"
         self.lost = threading.Event()
         self._done = studio.database.checkpoints.of(episode.id)
+        self.stage = next((stage for stage in STAGES if stage not in self._done), STAGES[-1])
 
     def progress(self, detail: str) -> None:
         """Say what is being done; stages call it between steps.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import feedparser
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from podcasting import generation, processing, syndication
 from podcasting.database.leases import Lease
 from podcasting.errors import LeaseLost, NothingNew, Permanent, Retryable
-from podcasting.models import Episode, EpisodeStatus, Podcast
+from podcasting.models import STAGES, Episode, EpisodeStatus, Podcast
 from podcasting.studio import Studio
 from podcasting.work import Work, kept
 from tests.fakes.clock import Clock
@@ -77,6 +78,19 @@ def test_a_due_podcast_becomes_a_published_episode(studio: Studio, add_podcast: 
     (enclosure,) = feed.entries[0].enclosures
     audio = studio.site.get(enclosure.href.removeprefix(f"{studio.site_url}/"))
     assert len(audio) == int(enclosure.length)
+
+
+def test_the_stages_run_in_the_order_that_is_written_down(
+    studio: Studio, add_podcast: AddPodcast, clock: Clock
+) -> None:
+    def later() -> datetime:
+        clock.forward(1)
+        return clock.now
+
+    add_podcast(studio.database)
+    episode = make(replace(studio, now=later), open_slot(studio))
+
+    assert tuple(studio.database.checkpoints.of(episode.id)) == STAGES
 
 
 def test_done_twice_everything_is_found_done(studio: Studio, add_podcast: AddPodcast) -> None:

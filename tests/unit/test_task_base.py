@@ -221,7 +221,11 @@ def test_work_that_never_gets_further_fails_in_the_end(bench: Bench, clock: Cloc
     with pytest.raises(Reject, match="started 10 times"):
         bench.receive()
 
-    assert bench.now().status is EpisodeStatus.FAILED
+    failed = bench.now()
+    assert failed.failure is not None
+    assert failed.failure.stage == "collect", "the first that is not done"
+    happened = [event.what.value for event in bench.studio.database.history.of(failed.id)]
+    assert happened == ["started"] * (bench.studio.limits.max_attempts + 1) + ["failed"]
 
 
 def test_a_message_that_was_lost_is_not_begun_and_not_acked(bench: Bench) -> None:
