@@ -45,8 +45,9 @@ class Member:
 class Fleet:
     """Starts, kills, freezes; counts each exit that was nobody's doing."""
 
-    def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], logs: Path, *, procfile: Path = REPOSITORY / "Procfile") -> None:
         self._environment = dict(environment)
+        self._commands = parse_procfile(procfile.read_text()).processes
         self._logs = logs
         self._members: dict[str, Member] = {}
         self.exits: list[str] = []
@@ -54,7 +55,7 @@ class Fleet:
 
     def add(self, name: str, **changes: str) -> None:
         """Start a process; the part of ``name`` before the hyphen is its line in the Procfile."""
-        command = parse_procfile((REPOSITORY / "Procfile").read_text()).processes[name.partition("-")[0]]
+        command = self._commands[name.partition("-")[0]]
         # Two of a kind on one machine: each has a name of its own, as two machines would give them.
         command = command.replace("@%h", f"-{name.partition('-')[2]}@%h")
         environment = self._environment | changes
@@ -76,6 +77,10 @@ class Fleet:
         member.process = self._spawned(member.name, member.command, member.environment)
         member.children = {}
         member.frozen = False
+
+    def pid(self, name: str) -> int:
+        """Of the process of that name, as it runs now."""
+        return self._members[name].process.pid
 
     def kill(self, name: str) -> str:
         """SIGKILL to a process and all its children, and start it again; says whom it hit."""
