@@ -50,6 +50,8 @@ class Fleet:
         self._commands = parse_procfile(procfile.read_text()).processes
         self._logs = logs
         self._members: dict[str, Member] = {}
+        self._orphaned: list[int] = []
+        """The process groups of those whose parent alone was killed."""
         self.exits: list[str] = []
         """A line for each process that exited by itself."""
 
@@ -91,6 +93,16 @@ class Fleet:
         self._start_again(member)
         return f"{name} pid {pid}"
 
+    def kill_parent(self, name: str) -> str:
+        """SIGKILL to a process alone, and start it again beside its orphans; says whom it hit."""
+        member = self._members[name]
+        pid = member.process.pid
+        member.process.kill()
+        member.process.wait()
+        self._orphaned.append(pid)
+        self._start_again(member)
+        return f"{name} pid {pid}"
+
     def kill_child(self, name: str, pick: int) -> str:
         """SIGKILL to a child of the pool; says whom it hit."""
         member = self._members[name]
@@ -125,11 +137,10 @@ class Fleet:
             os.kill(pid, signal.SIGSTOP)
         return pid
 
-    def thaw_child(self, name: str, pid: int) -> None:
-        """SIGCONT to it, should it live."""
-        if pid in self._members[name].pool:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+    def thaw_child(self, pid: int) -> None:
+        """SIGCONT to it, should it live, be it an orphan."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
     def supervise(self) -> None:
         """Write down who exited by itself, and start it again."""
@@ -161,9 +172,21 @@ class Fleet:
             self._signal(member, signal.SIGKILL)
             member.process.wait()
 
+    def orphans(self) -> list[int]:
+        """The process groups of killed parents in which somebody lives yet."""
+        return [group for group in self._orphaned if _lives(group)]
+
     def _signal(self, member: Member, number: int) -> None:
         with suppress(ProcessLookupError):
             os.killpg(member.process.pid, number)
+
+
+def _lives(group: int) -> bool:
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if process.status() != psutil.STATUS_ZOMBIE and os.getpgid(process.pid) == group:
+                return True
+    return False
 
 
 def plain_environment() -> dict[str, str]:

@@ -30,6 +30,8 @@ class Kind(StrEnum):
 
     KILL = "killed"
     """SIGKILL to a process and all its children; the supervisor starts it again."""
+    KILL_PARENT = "parent killed"
+    """SIGKILL to a worker's main process alone, as by a kernel without memory; its pool lives on as orphans for a while."""
     KILL_CHILD = "child killed"
     """SIGKILL to one child of a worker's pool."""
     FREEZE = "frozen"
@@ -141,6 +143,8 @@ def _troubles(episodes: int, chance: random.Random) -> Iterator[Trouble]:
         yield at(Kind.KILL, WORKERS)
     for _ in range(max(3, episodes // 40)):
         yield at(Kind.KILL_CHILD, WORKERS)
+    for _ in range(max(1, episodes // 400)):
+        yield at(Kind.KILL_PARENT, WORKERS)
     for _ in range(max(1, episodes // 250)):
         yield at(Kind.FREEZE, WORKERS, seconds=chance.uniform(10, 16))
         yield at(Kind.FREEZE_CHILD, WORKERS, seconds=chance.uniform(10, 16))

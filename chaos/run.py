@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -186,6 +188,9 @@ class Run:
                 self._say(f"{depth} messages left")
         self._world.fleet.supervise()
         self._world.fleet.stop()
+        for group in self._world.fleet.orphans():
+            self._world.fleet.exits.append(f"orphans of {group} live on, though they have nothing to do")
+            os.killpg(group, signal.SIGKILL)
 
     def _judge(self) -> auditor.Verdict:
         self._say("the auditor looks at every row, feed, sound and dead letter")

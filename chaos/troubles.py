@@ -41,6 +41,8 @@ class World:
         match trouble.kind:
             case Kind.KILL:
                 self.say(f"{trouble.kind}: {self.fleet.kill(target)}, and its children")
+            case Kind.KILL_PARENT:
+                self.say(f"{trouble.kind}: {self.fleet.kill_parent(target)}")
             case Kind.KILL_CHILD:
                 self.say(f"{trouble.kind}: {self.fleet.kill_child(target, trouble.pick)}")
             case Kind.FREEZE | Kind.FREEZE_CHILD:
@@ -68,7 +70,7 @@ class World:
             self.fleet.freeze(target)
             self._until(trouble, target, lambda: self.fleet.thaw(target))
         elif (pid := self.fleet.freeze_child(target, trouble.pick)) is not None:
-            self._until(trouble, f"{target} child {pid}", lambda: self.fleet.thaw_child(target, pid))
+            self._until(trouble, f"{target} child {pid}", lambda: self.fleet.thaw_child(pid))
         else:
             self.say(f"{trouble.kind}: {target} has no child just now")
 

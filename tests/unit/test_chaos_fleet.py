@@ -97,3 +97,17 @@ def test_who_is_frozen_does_nothing_until_thawed_and_is_not_taken_for_gone(two: 
     until(lambda: process.status() != psutil.STATUS_STOPPED)
 
     assert two.exits == []
+
+
+def test_a_parent_killed_alone_leaves_orphans_which_are_told_while_they_live(two: Fleet) -> None:
+    pool = started(two)
+    before = parent(two)
+
+    two.kill_parent("pool-1")
+    two.supervise()
+    assert (two.exits, two.orphans()) == ([], [before])
+    assert parent(two) != before
+
+    for pid in pool:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not two.orphans())
