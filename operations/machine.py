@@ -113,14 +113,14 @@ def migrate(revision: str, *, down: bool, as_json: bool) -> None:
     address = engine.url.render_as_string()
     try:
         done = migrate_database(engine, revision, down=down)
-    except OlderRevision as older:
+    except OlderRevision:
         if as_json or not sys.stdin.isatty():
             raise
         loss = ", ".join(
             name if rows is None else f"{name} ({rows:,} {'row' if rows == 1 else 'rows'})"
             for name, rows in would_drop(engine, revision).items()
         )
-        click.confirm(f"{older}: {address} would lose {loss or 'nothing'}. Drop that?", abort=True)
+        click.confirm(f"{address}: going back to revision {revision} drops {loss or 'nothing'}. Go on?", abort=True)
         done = migrate_database(engine, revision, down=True)
     before, after = done.before or "base", done.after or "base"
     if as_json:
