@@ -103,14 +103,15 @@ class Fleet:
         self._start_again(member)
         return f"{name} pid {pid}"
 
+    def pool(self, name: str) -> list[int]:
+        """The children of a worker that live, oldest first."""
+        return self._members[name].pool
+
     def kill_child(self, name: str, pick: int) -> str:
-        """SIGKILL to a child of the pool; says whom it hit."""
-        member = self._members[name]
-        pool = member.pool
-        if not pool:
-            return f"{name} has no child just now"
+        """SIGKILL to a child of a pool that is not empty; says whom it hit."""
+        pool = self.pool(name)
         pid = pool[pick % len(pool)]
-        member.children.pop(pid, None)
+        self._members[name].children.pop(pid, None)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         return f"{name} child {pid}"
@@ -127,11 +128,9 @@ class Fleet:
         self._signal(member, signal.SIGCONT)
         member.frozen = False
 
-    def freeze_child(self, name: str, pick: int) -> int | None:
-        """SIGSTOP to a child of the pool: its pid, or None when there is none."""
-        pool = self._members[name].pool
-        if not pool:
-            return None
+    def freeze_child(self, name: str, pick: int) -> int:
+        """SIGSTOP to a child of a pool that is not empty: its pid."""
+        pool = self.pool(name)
         pid = pool[pick % len(pool)]
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)

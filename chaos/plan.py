@@ -31,7 +31,7 @@ class Kind(StrEnum):
     KILL = "killed"
     """SIGKILL to a process and all its children; the supervisor starts it again."""
     KILL_PARENT = "parent killed"
-    """SIGKILL to a worker's main process alone, as by a kernel without memory; its pool lives on as orphans for a while."""
+    """SIGKILL to a worker's main process alone; its pool lives on as orphans for a while."""
     KILL_CHILD = "child killed"
     """SIGKILL to one child of a worker's pool."""
     FREEZE = "frozen"

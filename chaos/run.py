@@ -148,8 +148,7 @@ class Run:
             if shows.ended > ended or world.at_hand:
                 moved = time.monotonic()
             ended = shows.ended
-            while troubles and troubles[0].after <= ended:
-                world.befall(troubles.pop(0))
+            troubles = [each for each in troubles if each.after > ended or not world.befall(each)]
             while poisons and poisons[0].after <= ended:
                 self._send(poisons.pop(0))
             if time.monotonic() - said > LINE_SECONDS:

@@ -35,9 +35,11 @@ class World:
     database_is_down: bool = False
     _ending: list[tuple[float, str, Callable[[], None]]] = field(default_factory=list)
 
-    def befall(self, trouble: Trouble) -> None:
-        """Let it begin; those that last end by :meth:`turn`."""
+    def befall(self, trouble: Trouble) -> bool:
+        """Let it begin; those that last end by :meth:`turn`. False when there is nobody yet whom it could befall."""
         target = trouble.target
+        if trouble.kind in {Kind.KILL_CHILD, Kind.FREEZE_CHILD} and not self.fleet.pool(target):
+            return False
         match trouble.kind:
             case Kind.KILL:
                 self.say(f"{trouble.kind}: {self.fleet.kill(target)}, and its children")
@@ -60,6 +62,7 @@ class World:
                 clock.write_text(str(trouble.step))
                 told = f"{target} by {trouble.step:+.0f} s"
                 self._until(trouble, told, lambda: clock.unlink(missing_ok=True))
+        return True
 
     def _freeze(self, trouble: Trouble) -> None:
         target = trouble.target
@@ -69,10 +72,9 @@ class World:
         elif trouble.kind is Kind.FREEZE:
             self.fleet.freeze(target)
             self._until(trouble, target, lambda: self.fleet.thaw(target))
-        elif (pid := self.fleet.freeze_child(target, trouble.pick)) is not None:
-            self._until(trouble, f"{target} child {pid}", lambda: self.fleet.thaw_child(pid))
         else:
-            self.say(f"{trouble.kind}: {target} has no child just now")
+            pid = self.fleet.freeze_child(target, trouble.pick)
+            self._until(trouble, f"{target} child {pid}", lambda: self.fleet.thaw_child(pid))
 
     def _crash_database(self, trouble: Trouble) -> None:
         if not self.database_is_down:
