@@ -7,7 +7,7 @@ import sys
 import click
 
 from operations import dispatch, episodes, machine, shows, status
-from operations.dead_letters import acting as dead_letters
+from operations.dead_letters import all_commands as dead_letters
 from operations.doctor import commands as doctor
 from operations.fallback import commands as fallback
 from podcasting.errors import AirdateError

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from operations.dead_letters.decoding import DeadLetter, kind_of
 from operations.dead_letters.known import Known
-from podcasting.due import Work, work_for
+from podcasting.due import Work, has_ended, work_for
 from podcasting.models import Episode, EpisodeStatus
 from publishers.queues import Task
 
@@ -51,9 +51,18 @@ def reason_of(letter: DeadLetter, known: Known | None) -> Reason:
     if episode is not None and episode.status is EpisodeStatus.FAILED and episode.failure is not None:
         failed = f"failed at {episode.failure.stage}: {episode.failure.reason}"
         return Reason(f"episode {episode.id} {failed}", failed)
-    often = f"handed out {letter.received} times" if letter.received else "handed out"
+    if episode is not None and letter.task == Task.PROCESS_EPISODE and has_ended(episode):
+        done = f"is {episode.status.value} by now"
+        return Reason(f"episode {episode.id} {done}", f"its episode {done}")
     kind = "handed out and never finished; the worker's log says why"
-    return Reason(f"{often} (looks at it included) and never finished; the worker's log says why", kind)
+    return Reason(
+        f"handed out {times(letter.received)}, looks included, and never finished; see the worker's log", kind
+    )
+
+
+def times(count: int) -> str:
+    """A count as people say it."""
+    return "once" if count == 1 else f"{count} times"
 
 
 def judge(letter: DeadLetter, known: Known, now: datetime, *, force: bool = False) -> Verdict:

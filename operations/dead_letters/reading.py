@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 HOLD_SECONDS = 120
 """How long a message stays hidden from its receipt or renewal on."""
 MARGIN_SECONDS = 15
-"""A hold that ends sooner is renewed before anything is done with it: a request may take so long."""
+"""A hold that cannot be renewed and ends sooner counts as lost: a request may take so long."""
 ENTRIES_PER_CALL = 10
 LONGEST_POLL_SECONDS = 1
 """A long poll, however short, asks all of SQS's servers, where a short poll asks some (Amazon SQS, "Short and long
@@ -93,6 +93,8 @@ class Hold:
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._lock = threading.Lock()
+        # A renewal under way while a message is given back would hide it again, for nobody.
+        self._changing = threading.Lock()
         self._receipts: dict[str, str] = {}
         self._until: dict[str, float] = {}
         self._ended = threading.Event()
@@ -167,12 +169,11 @@ class Hold:
         Raises:
             Permanent, Retryable: as :func:`operations.dead_letters.asking.asking`; what was not deleted stays held.
         """
-        reasons: dict[str, str] = {}
-        for batch in _batches(ids):
-            with self._lock:
-                entries = [
-                    {"Id": str(position), "ReceiptHandle": self._receipts[each]} for position, each in enumerate(batch)
-                ]
+        with self._lock:
+            receipts = {each: self._receipts[each] for each in ids if each in self._receipts}
+        reasons = {each: "somebody else has it in hand" for each in ids if each not in receipts}
+        for batch in _batches(list(receipts)):
+            entries = [{"Id": str(position), "ReceiptHandle": receipts[each]} for position, each in enumerate(batch)]
             with asking("DeleteMessage", self.queue.sqs_name):
                 answer = self._sqs.delete_message_batch(QueueUrl=self.queue.url, Entries=entries)
             reasons |= {
@@ -184,20 +185,21 @@ class Hold:
 
     def release(self, ids: Sequence[str]) -> None:
         """Let others have these at once. What cannot be given back comes back by itself, and that is said."""
-        ours = self._ours(ids)
-        self._forget(each for each in ids if each not in ours)
-        for batch in _batches(ours):
-            entries = self._entries(batch, 0)
-            self._forget(batch)
-            try:
-                with asking("ChangeMessageVisibility", self.queue.sqs_name):
-                    answer = self._sqs.change_message_visibility_batch(QueueUrl=self.queue.url, Entries=entries)
-            except AirdateError as error:
-                click.echo(f"not all were given back; they come back within {self.seconds} s: {error}", err=True)
-                self._forget(ours)
-                return
-            for failed in answer.get("Failed", []):
-                log.info("not given back: %s: %s", batch[int(failed["Id"])], failed.get("Code"))
+        with self._changing:
+            ours = self._ours(ids)
+            self._forget(each for each in ids if each not in ours)
+            for batch in _batches(ours):
+                entries = self._entries(batch, 0)
+                self._forget(batch)
+                try:
+                    with asking("ChangeMessageVisibility", self.queue.sqs_name):
+                        answer = self._sqs.change_message_visibility_batch(QueueUrl=self.queue.url, Entries=entries)
+                except AirdateError as error:
+                    click.echo(f"not all were given back; they come back within {self.seconds} s: {error}", err=True)
+                    self._forget(ours)
+                    return
+                for failed in answer.get("Failed", []):
+                    log.info("not given back: %s: %s", batch[int(failed["Id"])], failed.get("Code"))
 
     def _ours(self, ids: Sequence[str]) -> list[str]:
         now = self._clock()
@@ -206,25 +208,30 @@ class Hold:
             return [each for each in ids if self._until.get(each, 0) > now]
 
     def _renew(self, ids: Sequence[str]) -> list[str]:
-        renewed: list[str] = []
-        for batch in _batches(ids):
-            began, entries = self._clock(), self._entries(batch, self.seconds)
-            with asking("ChangeMessageVisibility", self.queue.sqs_name):
-                answer = self._sqs.change_message_visibility_batch(QueueUrl=self.queue.url, Entries=entries)
-            failures = {batch[int(failed["Id"])]: failed for failed in answer.get("Failed", [])}
-            for each in batch:
-                if each not in failures:
-                    with self._lock:
-                        if each in self._until:
-                            self._until[each] = began + self.seconds
-                    renewed.append(each)
-                elif LONGEST_HOLD in str(failures[each].get("Message")):
-                    if self._until.get(each, 0) > began + MARGIN_SECONDS:  # ours, for as long as it is
-                        renewed.append(each)
-                else:
-                    log.info("no longer ours: %s: %s", each, failures[each].get("Code"))
-                    self._forget([each])
-        return renewed
+        with self._changing:
+            return [each for batch in _batches(ids) for each in self._renewed(batch)]
+
+    def _renewed(self, ids: list[str]) -> Iterator[str]:
+        with self._lock:
+            batch = [each for each in ids if each in self._receipts]
+        if not batch:
+            return
+        began, entries = self._clock(), self._entries(batch, self.seconds)
+        with asking("ChangeMessageVisibility", self.queue.sqs_name):
+            answer = self._sqs.change_message_visibility_batch(QueueUrl=self.queue.url, Entries=entries)
+        failures = {batch[int(failed["Id"])]: failed for failed in answer.get("Failed", [])}
+        for each in batch:
+            if each not in failures:
+                with self._lock:
+                    if each in self._until:
+                        self._until[each] = began + self.seconds
+                yield each
+            elif LONGEST_HOLD in str(failures[each].get("Message")):
+                if self._until.get(each, 0) > began + MARGIN_SECONDS:  # ours, for as long as it is
+                    yield each
+            else:
+                log.info("no longer ours: %s: %s", each, failures[each].get("Code"))
+                self._forget([each])
 
     def _entries(self, batch: Sequence[str], seconds: int) -> list[Message]:
         with self._lock:

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from operations.dead_letters.decoding import DeadLetter, Form
 from operations.dead_letters.exporting import record_of
-from operations.dead_letters.judging import Reason
+from operations.dead_letters.judging import Reason, times
 from operations.dead_letters.looking import Look
 from operations.output import moment
 from podcasting.errors import Retryable
@@ -147,7 +147,7 @@ def whole(letter: DeadLetter, look: Look) -> list[str]:
         "reason": look.reason(letter).text,
         "podcast": _podcast(letter, look),
         "episode": _episode(letter, look),
-        "received": f"{letter.received} times, looks at it included",
+        "received": f"{times(letter.received)}, looks at it included",
         "sent": moment(letter.sent_at),
         "received first": moment(letter.first_received_at),
         "retries": str(letter.retries),

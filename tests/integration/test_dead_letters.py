@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.core.utils import unix_time_millis
+from moto.sqs.models import sqs_backends
 
 from operations.dead_letters import reading
 from operations.messaging import dead_letter_queue, deploy
@@ -21,6 +24,7 @@ from podcasting.database.connection import migrate
 from podcasting.database.history import Happened
 from podcasting.models import EpisodeStatus
 from publishers.queues import Queue, Task
+from settings import EMBEDDED_ACCOUNT
 from tasks import wiring
 from tests.fakes.aws import NOBODY, client, empty, served_aws
 from tests.fakes.dead_letters import (
@@ -156,12 +160,21 @@ def test_a_letter_is_shown_with_all_that_is_known(desk: Desk, letters: DeadLette
     assert f"{episode} (failed)" in text
     assert "my-show (active)" in text
     assert f"episode {episode} failed at publish: the disk is full" in text
-    assert "1 times" in text
+    assert "once, looks at it included" in text
     assert "t-1" in text
     assert '"type": "episode_processing"' in text
     shown = desk.json("show", message_id)
     assert shown["message"] == processing(episode)
     assert shown["system_attributes"]["MessageGroupId"] == "g"
+
+
+def test_a_letter_whose_episode_is_published_by_now_says_so(
+    desk: Desk, letters: DeadLetters, database: Database
+) -> None:
+    episode = an_episode(database, EpisodeStatus.PUBLISHED)
+    letters.put(Queue.PROCESSING, enveloped(processing(episode)))
+
+    assert [group["reason"] for group in desk.json("list")] == ["its episode is published by now"]
 
 
 def test_the_reason_of_a_copy_is_what_the_transport_told(desk: Desk, letters: DeadLetters) -> None:
@@ -313,6 +326,21 @@ def test_a_foreign_body_is_sent_as_it_is(desk: Desk, letters: DeadLetters, datab
     desk.ok("redrive", "--all", "--yes")
 
     assert letters.bodies(Queue.GENERATION) == [body]
+
+
+def test_a_letter_of_days_ago_is_sent_though_moto_renews_no_hold_of_it(
+    desk: Desk, letters: DeadLetters, database: Database
+) -> None:
+    a_podcast(database)
+    letters.put(Queue.GENERATION, enveloped(generation()))
+    name = dead_letter_queue(Queue.GENERATION)
+    (message,) = sqs_backends[EMBEDDED_ACCOUNT]["us-east-1"].queues[name]._messages
+    message.sent_timestamp = int(unix_time_millis() - 86_400_000)  # type: ignore[assignment]
+
+    desk.ok("redrive", "--older-than", "12h", "--yes")
+
+    assert len(letters.bodies(Queue.GENERATION)) == 1
+    assert letters.dead(Queue.GENERATION) == (0, 0)
 
 
 def test_a_dry_run_changes_nothing(desk: Desk, letters: DeadLetters, database: Database) -> None:
@@ -583,6 +611,31 @@ def test_a_broken_body_is_mended_from_a_file(
 
     assert [json.loads(body) for body in letters.bodies(Queue.GENERATION)] == [generation()]
     assert letters.dead(Queue.GENERATION) == (0, 0)
+
+
+def test_a_person_at_a_terminal_is_asked_again(
+    desk: Desk,
+    letters: DeadLetters,
+    database: Database,
+    editor: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    a_podcast(database)
+    message_id = letters.put(Queue.GENERATION, enveloped(generation("my-shwo")))
+    editor("text = text.replace('my-shwo', 'no-show') if 'my-shwo' in text else text.replace('no-show', 'my-show')")
+    set_environment(monkeypatch, AIRDATE_HOME=str(desk.home), AIRDATE_AWS_ENDPOINT=letters.endpoint)
+    leader, follower = os.openpty()
+    command = [sys.executable, "-m", "operations.command", "dead-letters", "edit", message_id]
+    with os.fdopen(leader, "wb", buffering=0) as keyboard:
+        process = subprocess.Popen(command, cwd=ROOT, stdin=follower, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        os.close(follower)
+        keyboard.write(b"y\n")
+        stdout, stderr = process.communicate(timeout=120)
+
+    assert process.returncode == 0, stderr
+    assert b"data.podcastId is 'no-show': no podcast has it" in stderr
+    assert b"the new message was sent" in stdout
+    assert [json.loads(json.loads(body)["body"])[0] for body in letters.bodies(Queue.GENERATION)] == [[generation()]]
 
 
 def test_an_edit_of_what_is_done_is_refused_unless_forced(
