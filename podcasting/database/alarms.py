@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, delete, select, update
 
 from podcasting.database.connection import read
+from podcasting.database.lost_connections import again_if_undone
 from podcasting.database.rows import insert_missing
 from podcasting.database.schema import alarms
 
@@ -31,6 +32,7 @@ class Alarms:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @again_if_undone
     def sound(self, key: str, about: str, now: datetime, *, quiet_seconds: float) -> bool:
         """Count a trouble; whether it is a new one, that a person should be told of.
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, delete, or_, select, update
 
 from podcasting.breaker import Breaker, State, Tolerance, opened_until, opens
 from podcasting.database.connection import read
+from podcasting.database.lost_connections import again, again_if_undone
 from podcasting.database.rows import insert_missing
 from podcasting.database.schema import breakers
 from podcasting.errors import ProviderPaused
@@ -54,6 +55,7 @@ class Breakers:
             raise ProviderPaused(provider, wait, breaker.reason or "it failed too often")
         return Passage(provider, troubled=True)
 
+    @again
     def succeeded(self, passage: Passage) -> None:
         """The provider answered. A probe closes the breaker; any other success ends a row of failures."""
         if not passage.troubled:
@@ -65,6 +67,7 @@ class Breakers:
                 delete(breakers).where(whose if passage.probing else whose & breakers.c.open_until.is_(None))
             )
 
+    @again_if_undone
     def failed(self, passage: Passage, now: datetime, tolerance: Tolerance, *, reason: str) -> Breaker | None:
         """The provider failed. Returns the breaker when that opened it, else None."""
         with self._engine.begin() as connection:
@@ -73,6 +76,7 @@ class Breakers:
                 return None
             return _open(connection, counted, now, opened_until(counted, now, asked=None, tolerance=tolerance))
 
+    @again_if_undone
     def throttled(
         self, passage: Passage, now: datetime, tolerance: Tolerance, *, after: float | None, reason: str
     ) -> Breaker:
@@ -81,6 +85,7 @@ class Breakers:
             counted = _count(connection, passage.provider, now, reason)
             return _open(connection, counted, now, opened_until(counted, now, asked=after, tolerance=tolerance))
 
+    @again
     def abandon(self, passage: Passage) -> None:
         """The call was broken off and says nothing of the provider; a probe's place is free again."""
         if passage.probing:
@@ -95,11 +100,13 @@ class Breakers:
             rows = connection.execute(select(breakers).order_by(breakers.c.provider)).mappings().all()
         return [Breaker(**row) for row in rows]
 
+    @again
     def close(self, provider: str) -> bool:
         """Forget a provider's failures, because a person knows better; False when there were none."""
         with self._engine.begin() as connection:
             return connection.execute(delete(breakers).where(breakers.c.provider == provider)).rowcount == 1
 
+    @again_if_undone
     def _begin_probe(self, provider: str, now: datetime, tolerance: Tolerance) -> bool:
         free = or_(breakers.c.probe_until.is_(None), breakers.c.probe_until <= now)
         statement = (

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Engine, Table, case, literal, or_, select, update
 
+from podcasting.database.lost_connections import again, again_if_undone
 from podcasting.database.rows import episode_from, podcast_from
 from podcasting.database.schema import Utc, episodes, podcasts
 from podcasting.models import ENDED, Episode, Podcast
@@ -45,26 +46,31 @@ class Claims:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @again_if_undone
     def podcasts(self, now: datetime, *, seconds: float, limit: int) -> list[Claim[Podcast]]:
         """Claim up to ``limit`` podcasts whose next episode is due, oldest first."""
         rows = self._claim(podcasts, now, seconds=seconds, limit=limit)
         return sorted((_podcast_claim(row) for row in rows), key=lambda claim: claim.subject.next_episode_at)
 
+    @again_if_undone
     def episodes(self, now: datetime, *, seconds: float, limit: int) -> list[Claim[Episode]]:
         """Claim up to ``limit`` episodes that need work nobody seems to be doing, oldest first."""
         rows = self._claim(episodes, now, seconds=seconds, limit=limit)
         return sorted((_episode_claim(row) for row in rows), key=lambda claim: claim.subject.slot)
 
+    @again_if_undone
     def podcast(self, podcast_id: str, now: datetime, *, seconds: float) -> Claim[Podcast] | None:
         """Claim this podcast, or None when it is not due or claimed already."""
         rows = self._claim(podcasts, now, seconds=seconds, limit=1, only=podcasts.c.id == podcast_id)
         return _podcast_claim(rows[0]) if rows else None
 
+    @again_if_undone
     def episode(self, episode_id: str, now: datetime, *, seconds: float) -> Claim[Episode] | None:
         """Claim this episode, or None when it needs nothing or is claimed already."""
         rows = self._claim(episodes, now, seconds=seconds, limit=1, only=episodes.c.id == episode_id)
         return _episode_claim(rows[0]) if rows else None
 
+    @again_if_undone
     def release(self, claim: Claim[Podcast] | Claim[Episode], now: datetime) -> bool:
         """Give a claim back because its message could not be sent; False when it is no longer ours."""
         table = podcasts if isinstance(claim.subject, Podcast) else episodes
@@ -80,6 +86,7 @@ class Claims:
         with self._engine.begin() as connection:
             return connection.execute(statement).rowcount == 1
 
+    @again
     def make_claimable(self, episode_id: str, now: datetime) -> None:
         """Let an episode that nobody works on be claimed at once, instead of when it counts as stuck."""
         unleased = or_(episodes.c.lease_expires_at.is_(None), episodes.c.lease_expires_at <= now)
@@ -91,6 +98,7 @@ class Claims:
         with self._engine.begin() as connection:
             connection.execute(statement)
 
+    @again
     def put_off(self, episode_id: str, until: datetime) -> None:
         """Let nobody claim an episode before ``until``: for waits longer than SQS can delay a message."""
         statement = (
@@ -101,6 +109,7 @@ class Claims:
         with self._engine.begin() as connection:
             connection.execute(statement)
 
+    @again
     def reopen(self, now: datetime) -> int:
         """Make all that is claimed claimable now, because its messages can't be reached; returns how much.
 
@@ -126,6 +135,7 @@ class Claims:
             ).rowcount
         return shows + slots
 
+    @again
     def forget(self, now: datetime) -> None:
         """Make all that is due or begun claimable now: for when queues and workers are known to be gone.
 

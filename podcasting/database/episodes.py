@@ -10,6 +10,7 @@ from podcasting.database import leases
 from podcasting.database.connection import read
 from podcasting.database.history import Happened, note
 from podcasting.database.leases import Lease
+from podcasting.database.lost_connections import again, again_if_undone
 from podcasting.database.rows import episode_from, insert_missing
 from podcasting.database.schema import episodes, podcasts, seen_entries, source_validators, stages
 from podcasting.errors import Permanent, UnknownEpisode
@@ -95,6 +96,7 @@ class Episodes:
         with read(self._engine) as connection:
             return [episode_from(row) for row in connection.execute(statement).mappings()]
 
+    @again
     def release(self, lease: Lease, now: datetime) -> None:
         """Let the feed list the episode: its files are on the site. The podcast gets a version and a latest date.
 
@@ -118,6 +120,7 @@ class Episodes:
                 )
             )
 
+    @again
     def publish(self, lease: Lease, now: datetime) -> None:
         """End as published: the audio was verified and the feed lists it.
 
@@ -127,6 +130,7 @@ class Episodes:
         with self._engine.begin() as connection:
             _end(connection, lease, EpisodeStatus.PUBLISHED, now)
 
+    @again
     def skip(self, lease: Lease, reason: str, now: datetime) -> None:
         """End as skipped: the slot has nothing new to say.
 
@@ -136,6 +140,7 @@ class Episodes:
         with self._engine.begin() as connection:
             _end(connection, lease, EpisodeStatus.SKIPPED, now, failure_stage="collect", failure_reason=reason)
 
+    @again
     def fail(self, lease: Lease, stage: str, reason: str, now: datetime) -> None:
         """End as failed, with the stage and the reason.
 
@@ -149,6 +154,7 @@ class Episodes:
             connection.execute(delete(seen_entries).where(seen_entries.c.episode_id == episode.id))
             connection.execute(delete(source_validators).where(source_validators.c.podcast_id == episode.podcast_id))
 
+    @again_if_undone
     def retry(
         self,
         episode_id: str,

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, or_, select, update
 
 from podcasting.database.history import Happened, note
+from podcasting.database.lost_connections import again, again_if_undone
 from podcasting.database.rows import episode_from
 from podcasting.database.schema import episodes, history
 from podcasting.errors import LeaseHeld, LeaseLost, UnknownEpisode
@@ -49,6 +50,7 @@ class Leases:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @again_if_undone
     def take(
         self, episode_id: str, *, holder: str, now: datetime, seconds: float, stuck_after: float
     ) -> tuple[Lease, Episode] | None:
@@ -93,6 +95,7 @@ class Leases:
             return None
         raise LeaseHeld(episode_id, (current["lease_expires_at"] - now).total_seconds())
 
+    @again
     def renew(self, lease: Lease, now: datetime, *, seconds: float) -> None:
         """Keep a lease for another ``seconds``.
 
@@ -102,11 +105,13 @@ class Leases:
         with self._engine.begin() as connection:
             require(connection, lease, lease_expires_at=now + timedelta(seconds=seconds))
 
+    @again
     def release(self, lease: Lease) -> None:
         """Give a lease back, so that the next attempt need not wait for its end. A lost one stays lost."""
         with self._engine.begin() as connection:
             connection.execute(update(episodes).where(held(lease)).values(lease_expires_at=None, lease_holder=None))
 
+    @again
     def give_back(self, lease: Lease, now: datetime, *, stage: str, why: str) -> None:
         """Give a lease back after a start that failed and is to be tried again; the history says why."""
         with self._engine.begin() as connection:
@@ -115,6 +120,7 @@ class Leases:
                 what = Happened.GIVEN_BACK
                 note(connection, lease.episode_id, what, now, stage=stage, detail=why, lease_number=lease.number)
 
+    @again
     def take_back(self, lease: Lease) -> None:
         """Undo a start, because what it needed is not to be had now: it does not count as an attempt.
 
@@ -122,7 +128,7 @@ class Leases:
         """
         statement = (
             update(episodes)
-            .where(held(lease), episodes.c.attempts > 0)
+            .where(held(lease), episodes.c.lease_expires_at.is_not(None), episodes.c.attempts > 0)
             .values(lease_expires_at=None, lease_holder=None, attempts=episodes.c.attempts - 1)
         )
         with self._engine.begin() as connection:
