@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def main(episodes: int, seed: int, folder: Path | None, *, plan_only: bool) -> N
             lasts = f" for {trouble.seconds:.0f} s" if trouble.seconds else ""
             click.echo(f"  after {trouble.after:5}  {trouble.kind} {trouble.target}{lasts}")
         return
+    # Whoever ends a run has its processes ended too: they are in sessions of their own.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = Run(plan, click.echo, folder=folder)
     verdict = run()
     for note in verdict.notes:
