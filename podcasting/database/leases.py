@@ -93,7 +93,9 @@ class Leases:
             raise UnknownEpisode(episode_id)
         if current["status"] in ENDED:
             return None
-        raise LeaseHeld(episode_id, (current["lease_expires_at"] - now).total_seconds())
+        expires_at = current["lease_expires_at"]
+        # Its holder may have given it back between the two statements: then it can be had at once.
+        raise LeaseHeld(episode_id, 0 if expires_at is None else max(0, (expires_at - now).total_seconds()))
 
     @again
     def renew(self, lease: Lease, now: datetime, *, seconds: float) -> None:

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import inspect
+from sqlalchemy import Connection, event, inspect, update
 
 from podcasting.database import Database
 from podcasting.database.checkpoints import Checkpoint
 from podcasting.database.connection import is_migrated, migrate
 from podcasting.database.leases import Lease
+from podcasting.database.schema import episodes
 from podcasting.errors import InvalidPodcast, LeaseHeld, LeaseLost, Permanent, UnknownEpisode, UnknownPodcast
 from podcasting.models import Episode, EpisodeStatus, Podcast, PodcastState
 from podcasting.providers.feeds import Validators
@@ -548,6 +549,25 @@ class TestEnds:
         assert anew.status is EpisodeStatus.PENDING
         assert database.checkpoints.of(failed.id) == {}
         assert database.checkpoints.of(later.id) != {}
+
+    def test_a_lease_that_is_given_back_while_another_asks_is_held_no_longer(
+        self, database: Database, add_podcast: AddPodcast, clock: Clock
+    ) -> None:
+        add_podcast(database)
+        episode = open_slot(database, clock)
+        held = take(database, clock, episode)
+
+        given = update(episodes).where(episodes.c.id == held.episode_id).values(lease_expires_at=None)
+
+        def give_back(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+            if statement.startswith("SELECT episodes"):
+                # In the asker's own transaction, for SQLite lets nobody else write now.
+                connection.execute(given)
+
+        event.listen(database.engine, "before_cursor_execute", give_back)
+        with pytest.raises(LeaseHeld) as asked:
+            take(database, clock, episode)
+        assert asked.value.seconds == 0
 
     def test_a_start_that_is_taken_back_was_none(
         self, database: Database, add_podcast: AddPodcast, clock: Clock
