@@ -20,7 +20,7 @@ import click
 
 from broker.dead_letters import redrive_of
 from operations.dead_letters.asking import asking
-from podcasting.errors import AirdateError, Permanent
+from podcasting.errors import AirdateError, Permanent, Retryable
 
 log = logging.getLogger(__name__)
 
@@ -192,13 +192,12 @@ class Hold:
                 entries = self._entries(batch, 0)
                 self._forget(batch)
                 try:
-                    with asking("ChangeMessageVisibility", self.queue.sqs_name):
-                        answer = self._sqs.change_message_visibility_batch(QueueUrl=self.queue.url, Entries=entries)
+                    failures = self._change(entries)
                 except AirdateError as error:
                     click.echo(f"not all were given back; they come back within {self.seconds} s: {error}", err=True)
                     self._forget(ours)
                     return
-                for failed in answer.get("Failed", []):
+                for failed in failures:
                     log.info("not given back: %s: %s", batch[int(failed["Id"])], failed.get("Code"))
 
     def _ours(self, ids: Sequence[str]) -> list[str]:
@@ -217,9 +216,7 @@ class Hold:
         if not batch:
             return
         began, entries = self._clock(), self._entries(batch, self.seconds)
-        with asking("ChangeMessageVisibility", self.queue.sqs_name):
-            answer = self._sqs.change_message_visibility_batch(QueueUrl=self.queue.url, Entries=entries)
-        failures = {batch[int(failed["Id"])]: failed for failed in answer.get("Failed", [])}
+        failures = {batch[int(failed["Id"])]: failed for failed in self._change(entries)}
         for each in batch:
             if each not in failures:
                 with self._lock:
@@ -232,6 +229,21 @@ class Hold:
             else:
                 log.info("no longer ours: %s: %s", each, failures[each].get("Code"))
                 self._forget([each])
+
+    def _change(self, entries: list[Message]) -> list[Message]:
+        """Change the visibility of these; gives the failures."""
+        try:
+            with asking("ChangeMessageVisibility", self.queue.sqs_name):
+                answer = self._sqs.change_message_visibility_batch(QueueUrl=self.queue.url, Entries=entries)
+        except Retryable as error:
+            if LONGEST_HOLD not in str(error):
+                raise
+            # moto fails the whole call for one of them.
+            if len(entries) == 1:
+                return [{"Id": entries[0]["Id"], "Code": "InvalidParameterValue", "Message": str(error)}]
+            return [failure for entry in entries for failure in self._change([entry])]
+        failures: list[Message] = answer.get("Failed", [])
+        return failures
 
     def _entries(self, batch: Sequence[str], seconds: int) -> list[Message]:
         with self._lock:
