@@ -113,13 +113,13 @@ class ProtectedWriter:
 
     def __init__(self, inner: Writer, guard: Guard) -> None:
         self.name = inner.name
-        self._inner = inner
+        self.inner = inner
         self._guard = guard
 
     def write(self, brief: Brief) -> Script:
         """See :class:`podcasting.providers.writers.Writer`."""
         with self._guard.asking(f"writer {self.name}"):
-            return self._inner.write(brief)
+            return self.inner.write(brief)
 
 
 class ProtectedVoice:
@@ -128,17 +128,17 @@ class ProtectedVoice:
     def __init__(self, inner: Voice, guard: Guard) -> None:
         self.name = inner.name
         self.sample_rate = inner.sample_rate
-        self._inner = inner
+        self.inner = inner
         self._guard = guard
 
     def speaks(self, language: str) -> bool:
         """See :class:`podcasting.providers.voices.Voice`."""
-        return self._inner.speaks(language)
+        return self.inner.speaks(language)
 
     def speak(self, text: str, host: int) -> Samples:
         """See :class:`podcasting.providers.voices.Voice`."""
         with self._guard.asking(f"voice {self.name}"):
-            return self._inner.speak(text, host)
+            return self.inner.speak(text, host)
 
 
 @dataclass(frozen=True)

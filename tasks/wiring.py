@@ -76,11 +76,16 @@ def studio() -> Studio:
         ),
         now=utc_now,
     )
-    whole = _own(chosen.studio)(built) if chosen.studio else built
+    whole = own_studio(chosen.studio)(built) if chosen.studio else built
     return protected(whole, store=f"S3 bucket {chosen.bucket}" if chosen.bucket else None)
 
 
-def _own(name: str) -> Callable[[Studio], Studio]:
+def own_studio(name: str) -> Callable[[Studio], Studio]:
+    """What ``AIRDATE_STUDIO`` names.
+
+    Raises:
+        SettingsError: it names nothing that can be imported.
+    """
     module, _, function = name.partition(":")
     try:
         # From beside the Procfile too, as `celery -A` finds the application.

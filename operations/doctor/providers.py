@@ -61,7 +61,7 @@ def findings() -> Iterator[Finding]:
 
 def behind_breaker(port: Any) -> Any:
     """The provider itself: a probe is no work, so it neither waits for a breaker nor counts with it."""
-    return getattr(port, "inner", None) or getattr(port, "_inner", None) or port
+    return getattr(port, "inner", port)
 
 
 def encoder(name: str) -> Finding:

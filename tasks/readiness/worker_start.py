@@ -17,10 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from broker.errors import Refused
 from podcasting.errors import AirdateError, Permanent
-from settings import settings
+from settings import SettingsError, settings
 from tasks.readiness import tables
-from tasks.readiness.agreement import celery_agrees, contradictions
-from tasks.readiness.findings import Finding, Level
+from tasks.readiness.agreement import AREA, celery_agrees, contradictions
+from tasks.readiness.findings import Finding, Level, fail
 from tasks.readiness.queue_attributes import visibility_agrees
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def prove_readiness(instance: Any, conf: Any, **_signal: Any) -> None:
         Refused: the worker must not start; why is in the log.
     """
     refused = False
-    for finding in [*contradictions(settings()), *celery_agrees(conf), *_tables()]:
+    for finding in [*contradictions(settings()), *celery_agrees(conf), *_own_studio(), *_tables()]:
         refused |= finding.level is Level.FAIL
         _tell(finding)
     if refused:
@@ -49,6 +49,17 @@ def prove_readiness(instance: Any, conf: Any, **_signal: Any) -> None:
 def _tell(finding: Finding) -> None:
     if finding.level is not Level.OK:
         log.log(logging.ERROR if finding.level is Level.FAIL else logging.WARNING, "%s", finding)
+
+
+def _own_studio() -> Iterator[Finding]:
+    from tasks import wiring
+
+    try:
+        if settings().studio:
+            wiring.own_studio(settings().studio)
+    except SettingsError as error:
+        # Each task would fail by it, and use up its tries.
+        yield fail(AREA, error.message, "install the module, put it beside the Procfile, or unset AIRDATE_STUDIO")
 
 
 def _tables() -> Iterator[Finding]:

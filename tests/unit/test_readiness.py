@@ -273,6 +273,15 @@ def test_a_worker_does_not_start_when_celery_would_lose_messages(start: Start) -
         start()
 
 
+def test_a_worker_does_not_start_with_a_studio_that_cannot_be_imported(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Refused):
+        start(AIRDATE_STUDIO="nowhere:equip")
+
+    assert "AIRDATE_STUDIO is 'nowhere:equip', which can't be imported" in troubles(caplog)[0]
+
+
 def test_a_worker_starts_with_a_warning_when_settings_only_waste(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
