@@ -15,6 +15,7 @@ from chaos.voice import HumVoice
 from podcasting import generation
 from podcasting.errors import Retryable
 from podcasting.providers.storage import Storage
+from podcasting.stages.cover import draw_cover
 from podcasting.studio import Studio
 
 CLOCK = "CHAOS_CLOCK"
@@ -63,7 +64,7 @@ class FillingStorage:
 def fast(built: Studio) -> Studio:
     """``built`` with the voice, the clock and the disk of the chaos run."""
     # All shows here have one title, so the picture in their MP3s is one too; drawing it was a third of an episode.
-    generation.draw_cover = cache(generation.draw_cover)
+    generation.draw_cover = cache(draw_cover)  # type: ignore[attr-defined]
     made = replace(built, voice=HumVoice())
     if clock := os.environ.get(CLOCK):
         made = replace(made, now=SteppedClock(Path(clock)))
