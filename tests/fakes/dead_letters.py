@@ -162,7 +162,12 @@ def a_podcast(database: Database, podcast_id: str = "my-show", *, due: bool = Tr
 
 
 def an_episode(
-    database: Database, end: EpisodeStatus, podcast_id: str = "my-show", *, stages: tuple[str, ...] = GENERATION_STAGES
+    database: Database,
+    end: EpisodeStatus,
+    podcast_id: str = "my-show",
+    *,
+    stages: tuple[str, ...] = GENERATION_STAGES,
+    stories: tuple[str, ...] = (),
 ) -> str:
     """The episode of a new podcast, once it came so far."""
     a_podcast(database, podcast_id)
@@ -174,7 +179,9 @@ def an_episode(
     reached = {"collect": EpisodeStatus.CONTENT_COLLECTED, "script": EpisodeStatus.SCRIPT_READY}
     for stage in stages:
         status = reached.get(stage, EpisodeStatus.COMPLETED if stage == "master" else None)
-        output: dict[str, Any] = {"stories": [], "seen": []} if stage == "collect" else {}
+        output: dict[str, Any] = (
+            {"stories": [{"key": key} for key in stories], "seen": list(stories)} if stage == "collect" else {}
+        )
         done = Checkpoint(stage, "key", output, 1.0, EARLIER)
         database.checkpoints.record(lease, done, stuck_after=1800, status=status)
     if end is EpisodeStatus.FAILED:

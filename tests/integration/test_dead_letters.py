@@ -20,6 +20,7 @@ from moto.sqs.models import sqs_backends
 from operations.dead_letters import reading
 from operations.messaging import dead_letter_queue, deploy
 from podcasting.database import Database
+from podcasting.database.checkpoints import Checkpoint
 from podcasting.database.connection import migrate
 from podcasting.database.history import Happened
 from podcasting.models import EpisodeStatus
@@ -295,6 +296,26 @@ def test_a_failed_episode_is_set_going_and_its_message_sent(
     now = wiring.utc_now()
     assert database.claims.episode(episode, now + timedelta(seconds=250), seconds=60) is None
     assert database.claims.episode(episode, now + timedelta(seconds=301), seconds=60) is not None
+
+
+def test_a_message_whose_episode_begins_anew_stays(desk: Desk, letters: DeadLetters, database: Database) -> None:
+    """A later episode told its stories, so its audio is made once more, and processing it comes after that."""
+    episode = an_episode(database, EpisodeStatus.FAILED, stories=("a story",))
+    later = EARLIER + timedelta(days=31)
+    following = database.podcasts.open_slot("my-show", later, stuck_after=1800)
+    assert following is not None
+    taken = database.leases.take(following.id, holder="a worker", now=later, seconds=60, stuck_after=1800)
+    assert taken is not None
+    collected = Checkpoint("collect", "key", {"stories": [{"key": "a story"}], "seen": ["a story"]}, 1.0, later)
+    database.checkpoints.record(taken[0], collected, stuck_after=1800, seen=("my-show", ("a story",), {}))
+    letters.put(Queue.PROCESSING, enveloped(processing(episode)))
+
+    result = desk.run("redrive", "--all", "--yes")
+
+    assert f"episode {episode} was set going and begins anew, so discovery has it made first" in result.stdout
+    assert database.episodes.get(episode).status is EpisodeStatus.PENDING
+    assert letters.dead(Queue.PROCESSING) == (1, 0)
+    assert letters.bodies(Queue.PROCESSING) == []
 
 
 def test_each_redriven_letter_has_an_audit_line(desk: Desk, letters: DeadLetters, database: Database) -> None:
