@@ -28,7 +28,7 @@ KEPT_CONNECTIONS = 2
 MOST_CONNECTIONS = 16
 """What a process may open when its threads want them at once: two each for eight; more threads wait for one."""
 RECYCLE_SECONDS = 300
-"""A connection older than this is made anew when next wanted: load balancers and NATs forget idle ones (AWS's after 350 s)."""
+"""A connection older than this is made anew when wanted: load balancers forget idle ones (AWS's after 350 s)."""
 LOCK_NOT_AVAILABLE = "55P03"
 """PostgreSQL's SQLSTATE of a lock that was not had in time."""
 POSTGRES_OPTIONS = {
