@@ -35,6 +35,14 @@ class Audit:
     by: str
     now: Callable[[], datetime]
 
+    def prove(self) -> None:
+        """See that lines can be added, before something is done that they are to tell of.
+
+        Raises:
+            Retryable: the file cannot be written.
+        """
+        _append(self.path, b"")
+
     def note(self, action: str, outcomes: Sequence[tuple[DeadLetter, Mapping[str, str]]]) -> None:
         """Add a line for each letter, with what came of it.
 
@@ -66,14 +74,17 @@ def append_lines(path: Path, lines: Sequence[str]) -> None:
     Raises:
         Retryable: they cannot be written.
     """
-    if not lines:
-        return
+    if lines:
+        _append(path, "".join(f"{line}\n" for line in lines).encode())
+
+
+def _append(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = not path.exists()
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            write_all(descriptor, "".join(f"{line}\n" for line in lines).encode())
+            write_all(descriptor, data)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

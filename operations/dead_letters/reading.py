@@ -34,6 +34,8 @@ LONGEST_POLL_SECONDS = 1
 polling")."""
 LONGEST_HOLD = "Total VisibilityTimeout"
 """SQS's refusal to hide a message for longer than twelve hours; moto counts them from when it was sent."""
+OVER_LIMIT = "OverLimit"
+"""SQS's refusal to have more than 120,000 messages of a queue in flight (Amazon SQS message quotas)."""
 
 Message = dict[str, Any]
 
@@ -119,15 +121,13 @@ class Hold:
         """
         while True:
             began = self._clock()
-            with asking("ReceiveMessage", self.queue.sqs_name):
-                answer = self._sqs.receive_message(
-                    QueueUrl=self.queue.url,
-                    MaxNumberOfMessages=ENTRIES_PER_CALL,
-                    VisibilityTimeout=self.seconds,
-                    WaitTimeSeconds=self._poll_seconds,
-                    MessageAttributeNames=["All"],
-                    MessageSystemAttributeNames=["All"],
-                )
+            try:
+                answer = self._receive()
+            except Retryable as error:
+                if OVER_LIMIT not in str(error):
+                    raise
+                click.echo(f"{self.queue.name} has more than SQS hands out at once, so this is not all", err=True)
+                return
             fresh = []
             for message in answer.get("Messages", []):
                 with self._lock:
@@ -139,6 +139,18 @@ class Hold:
             yield from fresh
             if not fresh:
                 return
+
+    def _receive(self) -> Message:
+        with asking("ReceiveMessage", self.queue.sqs_name):
+            answer: Message = self._sqs.receive_message(
+                QueueUrl=self.queue.url,
+                MaxNumberOfMessages=ENTRIES_PER_CALL,
+                VisibilityTimeout=self.seconds,
+                WaitTimeSeconds=self._poll_seconds,
+                MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["All"],
+            )
+        return answer
 
     def held_by_others(self) -> int:
         """How many more messages there are, that somebody else has received.

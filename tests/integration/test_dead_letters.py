@@ -798,6 +798,26 @@ def test_an_entry_that_sqs_refuses_stays(desk: Desk, letters: DeadLetters, datab
     assert letters.dead(Queue.GENERATION) == (1, 0)
 
 
+def test_nothing_is_sent_when_there_can_be_no_audit(desk: Desk, letters: DeadLetters, database: Database) -> None:
+    a_podcast(database)
+    letters.put(Queue.GENERATION, enveloped(generation()))
+    (desk.home / "dead-letters").write_text("in the way")
+
+    assert "audit.jsonl cannot be written" in desk.mistake("redrive", "--all", "--yes")
+    assert letters.dead(Queue.GENERATION) == (1, 0)
+    assert letters.bodies(Queue.GENERATION) == []
+
+
+def test_more_than_sqs_hands_out_at_once_is_said(desk: Desk, letters: DeadLetters) -> None:
+    refusal = json.dumps({"__type": "com.amazonaws.sqs#OverLimit", "message": "Too many messages in flight"})
+    with FaultyProxy(letters.endpoint) as proxy:
+        proxy.answer(403, refusal.encode(), only=["ReceiveMessage"])
+        result = desk.run("list", AIRDATE_AWS_ENDPOINT=proxy.endpoint)
+
+    assert result.exit_code == 0
+    assert "podcast-generation has more than SQS hands out at once, so this is not all" in result.stderr
+
+
 def test_a_queue_whose_dead_letters_would_move_is_not_looked_at(desk: Desk, letters: DeadLetters) -> None:
     url = letters.url(dead_letter_queue(Queue.DISCOVERY))
     arn = letters.sqs.get_queue_attributes(
