@@ -22,7 +22,7 @@ from chaos.shows import Shows
 from chaos.storm import Storm
 from chaos.troubles import EXCUSES, World
 from podcasting.database import Database
-from podcasting.database.connection import migrate
+from podcasting.database.revisions import migrate
 from tests.fakes.sqs_servers import server
 
 VISIBILITY_SECONDS = 6

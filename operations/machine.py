@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from operations import demo as demonstration
-from podcasting.database.connection import OlderRevision, would_drop
-from podcasting.database.connection import migrate as migrate_database
+from podcasting.database.revisions import OlderRevision, would_drop
+from podcasting.database.revisions import migrate as migrate_database
 from publishers.messages import MESSAGES
 from tasks import wiring
 

@@ -7,7 +7,7 @@ from functools import cache
 from sqlalchemy.exc import DBAPIError
 
 from podcasting.database import Database
-from podcasting.database.connection import is_migrated, migrate
+from podcasting.database.revisions import is_migrated, migrate
 from podcasting.errors import Permanent, Retryable
 from settings import settings
 from tasks import wiring

@@ -27,7 +27,7 @@ from operations.companion import Companion
 from operations.embedded_aws import EmbeddedAws
 from operations.ports import is_free
 from podcasting import syndication
-from podcasting.database.connection import migrate
+from podcasting.database.revisions import migrate
 from podcasting.errors import Permanent
 from settings import settings
 from tasks import wiring

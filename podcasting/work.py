@@ -149,7 +149,7 @@ def _keep(work: Work, ended: threading.Event, handed_on: Callable[[], bool]) -> 
             return
         except Exception as error:  # noqa: BLE001 - whatever the database's trouble is, the next renewal may succeed
             log.warning("lease of %s not renewed: %s", work.episode.id, error)
-            if now >= runs_out:
+            if studio.now() >= runs_out:  # to fail may have taken a while
                 work.lost.set()
                 return
 

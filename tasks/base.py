@@ -19,6 +19,7 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from broker.lost import lost_messages
 from podcasting.attempt import attempt
@@ -63,7 +64,7 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
                 return str(error)
             except Permanent as error:
                 self.dead_letter(str(error))
-            except (Retryable, SoftTimeLimitExceeded, DBAPIError) as error:
+            except (Retryable, SoftTimeLimitExceeded, DBAPIError, PoolExhausted) as error:
                 self.try_again(error)
             except Exception as error:
                 log.exception("a fault of Airdate's own: please report it")

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from podcasting.database import Database
-from podcasting.database.connection import migrate
+from podcasting.database.revisions import migrate
 from podcasting.models import Podcast
 from podcasting.studio import Limits, Studio
 from tests.fakes.clock import Clock

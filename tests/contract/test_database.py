@@ -13,8 +13,8 @@ from sqlalchemy import Connection, event, inspect, update
 
 from podcasting.database import Database
 from podcasting.database.checkpoints import Checkpoint
-from podcasting.database.connection import is_migrated, migrate
 from podcasting.database.leases import Lease
+from podcasting.database.revisions import is_migrated, migrate
 from podcasting.database.schema import episodes
 from podcasting.errors import InvalidPodcast, LeaseHeld, LeaseLost, Permanent, UnknownEpisode, UnknownPodcast
 from podcasting.models import Episode, EpisodeStatus, Podcast, PodcastState

@@ -18,10 +18,11 @@ from sqlalchemy.exc import DBAPIError
 
 from podcasting.database import Database
 from podcasting.database.checkpoints import Checkpoint
-from podcasting.database.connection import migrate, read
+from podcasting.database.connection import read
 from podcasting.database.history import Happened
 from podcasting.database.leases import Lease
 from podcasting.database.lost_connections import Patience, again_if_undone, patience
+from podcasting.database.revisions import migrate
 from podcasting.database.schema import metadata, podcasts
 from podcasting.models import EpisodeStatus, Podcast
 from podcasting.providers.feeds import Validators

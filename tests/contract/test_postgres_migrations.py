@@ -19,9 +19,9 @@ from sqlalchemy import Engine, inspect, text, update
 
 from podcasting.database import Database
 from podcasting.database.checkpoints import Checkpoint
-from podcasting.database.connection import Migration, OlderRevision, is_migrated, migrate, would_drop
 from podcasting.database.history import Happened
 from podcasting.database.leases import Lease
+from podcasting.database.revisions import Migration, OlderRevision, is_migrated, migrate, would_drop
 from podcasting.database.schema import episodes
 from podcasting.errors import Permanent, Retryable
 from podcasting.models import EpisodeStatus, PodcastState

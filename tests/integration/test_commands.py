@@ -22,7 +22,7 @@ from operations.command import main
 from operations.messaging import deploy
 from podcasting.database import Database
 from podcasting.database.checkpoints import Checkpoint
-from podcasting.database.connection import migrate
+from podcasting.database.revisions import migrate
 from podcasting.models import EpisodeStatus
 from publishers.queues import Queue, Task
 from settings import settings

@@ -16,8 +16,8 @@ import pytest
 from operations.dead_letters import move_task
 from operations.messaging import dead_letter_queue, deploy
 from podcasting.database import Database
-from podcasting.database.connection import migrate
 from podcasting.database.history import Happened
+from podcasting.database.revisions import migrate
 from podcasting.models import EpisodeStatus
 from publishers.queues import Queue
 from tests.fakes.aws import client, empty, served_aws

@@ -21,8 +21,8 @@ from operations.dead_letters import reading
 from operations.messaging import dead_letter_queue, deploy
 from podcasting.database import Database
 from podcasting.database.checkpoints import Checkpoint
-from podcasting.database.connection import migrate
 from podcasting.database.history import Happened
+from podcasting.database.revisions import migrate
 from podcasting.models import EpisodeStatus
 from publishers.queues import Queue, Task
 from settings import EMBEDDED_ACCOUNT

@@ -12,7 +12,7 @@ import pytest
 
 from podcasting.breaker import Tolerance
 from podcasting.database import Database
-from podcasting.database.connection import migrate
+from podcasting.database.revisions import migrate
 from tasks import wiring
 from tests.fakes.aws import NOBODY
 from tests.integration.test_commands import Shell

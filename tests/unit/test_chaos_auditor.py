@@ -21,7 +21,7 @@ from chaos.shows import NO_FEED, feed, story_title
 from chaos.voice import HumVoice
 from podcasting import generation, processing
 from podcasting.database import Database
-from podcasting.database.connection import migrate
+from podcasting.database.revisions import migrate
 from podcasting.errors import Permanent
 from podcasting.models import Podcast
 from podcasting.providers.feeds.web import WebSources

@@ -12,7 +12,7 @@ from sqlalchemy import func, make_url, select, text
 from operations.doctor import database as examination
 from operations.doctor.database import NETWORK_FILE_SYSTEMS, file_system
 from podcasting.database import Database, schema
-from podcasting.database.connection import migrate
+from podcasting.database.revisions import migrate
 from settings import settings
 from tasks.readiness.findings import Finding, Level
 from tests.fakes.environment import set_environment

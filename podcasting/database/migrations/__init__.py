@@ -1,1 +1,1 @@
-"""How the tables came to be: Alembic revisions, run by ``podcasting.database.connection.migrate``."""
+"""How the tables came to be: Alembic revisions, run by ``podcasting.database.revisions.migrate``."""
