@@ -40,7 +40,9 @@ def main(*, verbose: bool) -> None:
       airdate run                        run everything on this machine, until Ctrl-C
       airdate podcasts add "My show" --source https://example.org/feed.xml --every 1d
       airdate episodes list --json       what was made, for a program
-      airdate queues                     what waits, what is being worked on, what is dead
+      airdate status                     what waits, what was made, which providers and alarms trouble us
+      airdate dead-letters list          what was given up, and why
+      airdate doctor                     prove this installation, and say what to mend
     """
     if verbose:
         logs.configure()
