@@ -31,6 +31,8 @@ def main(episodes: int, seed: int, folder: Path | None, *, plan_only: bool) -> N
             lasts = f" for {trouble.seconds:.0f} s" if trouble.seconds else ""
             click.echo(f"  after {trouble.after:5}  {trouble.kind} {trouble.target}{lasts}")
         return
+    if folder is not None and folder.exists() and any(folder.iterdir()):
+        raise click.BadParameter(f"{folder} holds something already; give a new or empty folder", param_hint="--folder")
     # Whoever ends a run has its processes ended too: they are in sessions of their own.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = Run(plan, click.echo, folder=folder)
