@@ -136,7 +136,7 @@ def test_every_command_explains_itself(airdate: Shell, path: tuple[str, ...]) ->
 
 def test_the_help_shows_examples_that_are_commands(airdate: Shell) -> None:
     text = airdate.ok("--help")
-    examples = re.findall(r"^ +airdate ([a-z]+)( [a-z]+)?", text.split("Examples:")[1], flags=re.MULTILINE)
+    examples = re.findall(r"^ +airdate ([a-z-]+)( [a-z-]+)?", text.split("Examples:")[1], flags=re.MULTILINE)
 
     known = set(commands())
     assert len(examples) >= 4
