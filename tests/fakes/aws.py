@@ -40,7 +40,7 @@ def empty(endpoint: str) -> None:
 @contextmanager
 def client(service: str, endpoint: str) -> Iterator[Any]:
     """A boto3 client of it."""
-    made = boto3.client(
+    made = boto3.client(  # type: ignore[call-overload]  # the service is chosen at run time
         service,
         endpoint_url=endpoint,
         region_name="us-east-1",
