@@ -17,6 +17,8 @@ from honcho.environ import parse_procfile
 
 REPOSITORY = Path(__file__).parent.parent
 STOP_SECONDS = 40
+START_SECONDS = 8
+"""Celery ends a worker, as one that could not start, whose child dies before its loop has begun; so none is killed then."""
 SETTLED = 8
 """A child seen so often is one of the pool: a starting worker has others too, for a moment (uname, ldconfig)."""
 
@@ -32,6 +34,7 @@ class Member:
     children: dict[int, int] = field(default_factory=dict)
     """How often each of the pool was seen, without those that were killed on purpose."""
     frozen: bool = False
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def pool(self) -> list[int]:
@@ -79,6 +82,7 @@ class Fleet:
         member.process = self._spawned(member.name, member.command, member.environment)
         member.children = {}
         member.frozen = False
+        member.started = time.monotonic()
 
     def pid(self, name: str) -> int:
         """Of the process of that name, as it runs now."""
@@ -104,8 +108,11 @@ class Fleet:
         return f"{name} pid {pid}"
 
     def pool(self, name: str) -> list[int]:
-        """The children of a worker that live, oldest first."""
-        return self._members[name].pool
+        """The children of a worker that live, oldest first; none while it starts."""
+        member = self._members[name]
+        if time.monotonic() - member.started < START_SECONDS:
+            return []
+        return [pid for pid in member.pool if member.children.get(pid, 0) >= SETTLED]
 
     def kill_child(self, name: str, pick: int) -> str:
         """SIGKILL to a child of a pool that is not empty; says whom it hit."""

@@ -23,6 +23,7 @@ PROCFILE = f"pool: {sys.executable} {{pool}}\nbrief: sleep 0.2\n"
 def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     """A fleet of nobody yet, which may have a pool of two children, and one whose process ends by itself."""
     monkeypatch.setattr(fleet, "SETTLED", 1)
+    monkeypatch.setattr(fleet, "START_SECONDS", 0)
     (tmp_path / "pool.py").write_text(POOL)
     (tmp_path / "Procfile").write_text(PROCFILE.format(pool=tmp_path / "pool.py"))
     built = Fleet(plain_environment(), tmp_path, procfile=tmp_path / "Procfile")
@@ -83,6 +84,17 @@ def test_what_the_driver_kills_is_not_counted(two: Fleet) -> None:
 
     assert two.exits == []
     assert parent(two) != before
+
+
+def test_nobody_is_taken_for_a_child_of_the_pool_while_its_worker_starts(
+    two: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = started(two)
+    assert two.pool("pool-1") == pool
+
+    monkeypatch.setattr(fleet, "START_SECONDS", 1000)
+
+    assert two.pool("pool-1") == []
 
 
 def test_who_is_frozen_does_nothing_until_thawed_and_is_not_taken_for_gone(two: Fleet) -> None:
