@@ -18,7 +18,7 @@ from honcho.environ import parse_procfile
 REPOSITORY = Path(__file__).parent.parent
 STOP_SECONDS = 40
 START_SECONDS = 8
-"""Celery ends a worker, as one that could not start, whose child dies before its loop has begun; so none is killed then."""
+"""Celery ends a worker, as one that could not start, whose child dies before its loop turns: none is killed then."""
 SETTLED = 8
 """A child seen so often is one of the pool: a starting worker has others too, for a moment (uname, ldconfig)."""
 
