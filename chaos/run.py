@@ -17,12 +17,12 @@ from chaos import auditor, poison, queues
 from chaos.disk import Disk
 from chaos.fleet import Fleet, plain_environment
 from chaos.plan import BEATS, DISCOVERIES, WORKERS, Plan, Poison
-from chaos.postgres import Postgres
 from chaos.shows import Shows
 from chaos.storm import Storm
 from chaos.troubles import EXCUSES, World
 from podcasting.database import Database
 from podcasting.database.revisions import migrate
+from tests.fakes.postgres import postgres_server
 from tests.fakes.sqs_servers import server
 
 VISIBILITY_SECONDS = 6
@@ -89,12 +89,14 @@ class Run:
         disk = Disk(self.folder / "home", episodes=plan.episodes)
         stack.callback(disk.close)
         self._tell(f"  disk: {disk.kind}; logs: {logs}")
-        postgres = Postgres()
-        stack.callback(postgres.close)
-        database = Database.at(postgres.url)
+        postgres = stack.enter_context(postgres_server())
+        with psycopg.connect(postgres.uri, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE airdate")
+        self._database_url = postgres.uri.replace("/postgres?", "/airdate?")
+        database = Database.at(self._database_url)
         stack.callback(database.engine.dispose)
         migrate(database.engine)
-        auditor.install(postgres.url)
+        auditor.install(self._database_url)
         sqs = stack.enter_context(server("ministack"))
         self._sqs = queues.client(sqs.endpoint)
         self._queues = queues.create(self._sqs, visibility_seconds=VISIBILITY_SECONDS)
@@ -106,7 +108,7 @@ class Run:
             | SETTINGS
             | {
                 "AIRDATE_HOME": str(disk.folder),
-                "AIRDATE_DATABASE_URL": postgres.url,
+                "AIRDATE_DATABASE_URL": self._database_url,
                 "AIRDATE_AWS_ENDPOINT": storm.endpoint,
                 "AIRDATE_DISCOVERY_QUEUE_URL": self._queues["discovery"],
                 "PODCAST_GENERATION_QUEUE_URL": self._queues["podcast-generation"],
@@ -125,7 +127,7 @@ class Run:
             home.mkdir()
             fleet.add(name, AIRDATE_HOME=str(home))
         self._world = World(fleet, storm, postgres, disk, clocks, self._say)
-        self._shows = Shows(plan, database, postgres.url, self.folder)
+        self._shows = Shows(plan, database, self._database_url, self.folder)
         self._shows.add()
         self._poison: list[tuple[str, str]] = []
 
@@ -201,7 +203,7 @@ class Run:
             self._say(f"{faults} times a log calls something a fault of Airdate's own: read them")
         dead_urls = {name: f"{url}-dead-letters" for name, url in self._queues.items()}
         return auditor.audit(
-            self._world.postgres.url,
+            self._database_url,
             episodes=self._plan.episodes,
             slots=self._shows.slots,
             site=home / "site",

@@ -10,8 +10,8 @@ from pathlib import Path
 from chaos.disk import Disk
 from chaos.fleet import Fleet
 from chaos.plan import Kind, Trouble
-from chaos.postgres import Postgres
 from chaos.storm import Storm
+from tests.fakes.postgres import Postgres
 
 EXCUSES: dict[Kind, str] = {
     Kind.FULL: r"No space left on device|ENOSPC",
@@ -78,7 +78,7 @@ class World:
 
     def _crash_database(self, trouble: Trouble) -> None:
         if not self.database_is_down:
-            self.postgres.crash()
+            self.postgres.stop("immediate")
             self.database_is_down = True
             self._until(trouble, "PostgreSQL", self._start_database)
 

@@ -58,7 +58,7 @@ def process(episode_id: str, *, in_json: bool) -> None:
             f"episode {episode_id} is {episode.status.value} and needs nothing; "
             f"a failed one starts again with `airdate episodes retry {episode_id}`"
         )
-    _report(episode_checker.send_on(wiring.discovery(), episode_id), in_json=in_json)
+    _report(episode_checker.send_on(wiring.discovery(), episode_id, even_if_claimed=True), in_json=in_json)
 
 
 @click.command()

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable
 
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import bound_contextvars
 
-from podcasting.errors import LeaseLost, NothingNew, Permanent, ProviderPaused, Retryable
+from podcasting.errors import AirdateError, LeaseLost, NothingNew, Permanent, ProviderPaused, TryAgainIn
 from podcasting.models import Episode
 from podcasting.studio import Studio
 from podcasting.work import Work, give_up, kept, reason
@@ -23,11 +24,13 @@ def attempt(
     *,
     holder: str,
     last_try: bool,
+    backoff: Callable[[int, Exception], float],
     handed_on: Callable[[], bool] = lambda: False,
 ) -> Episode:
     """Work on an episode under its lease; returns it as it is afterwards. One that had ended needs nothing.
 
-    ``holder`` names the worker for people. An error that may pass fails the episode only at the ``last_try``.
+    ``holder`` names the worker for people. An error that may pass fails the episode only at the ``last_try``; else
+    the episode waits as many seconds as ``backoff`` says for the number of starts that got no further, and the error.
     ``handed_on`` says whether the work was given to another worker meanwhile.
 
     Raises:
@@ -35,8 +38,8 @@ def attempt(
         LeaseLost: another worker took over; nothing more was written.
         ProviderPaused: a provider is not asked now; the attempt does not count.
         Permanent: the episode failed.
-        Retryable, and whatever else ``do`` raises: the episode failed if it was the last try; else it is to be
-            tried again.
+        TryAgainIn: the work failed, and is to be tried again.
+        Retryable, and whatever else ``do`` raises: the episode failed, for it was the last try.
     """
     database, limits, now = studio.database, studio.limits, studio.now
     taken = database.leases.take(
@@ -65,12 +68,13 @@ def attempt(
             give_up(work, error)
             raise
         except Exception as error:
+            if not isinstance(error, AirdateError | ValidationError | SQLAlchemyError):
+                log.exception("a fault of Airdate's own: please report it")
             if last_try:
                 give_up(work, error)
-            else:
-                database.leases.give_back(lease, now(), stage=work.stage, why=reason(error))
-            if isinstance(error, ValidationError):  # of a stage's own models, not of a message
-                raise Retryable(reason(error)) from error
-            raise
+                raise
+            wait = backoff(episode.attempts, error)
+            database.leases.give_back(lease, now(), stage=work.stage, why=reason(error), wait=wait)
+            raise TryAgainIn(wait, reason(error), asked=getattr(error, "after", None)) from error
         database.leases.release(lease)
         return database.episodes.get(episode_id)

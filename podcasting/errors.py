@@ -26,6 +26,14 @@ class Throttled(Retryable):
     """A provider asked us to slow down (HTTP 429, 503 with Retry-After)."""
 
 
+class TryAgainIn(Retryable):
+    """The work failed in a way that may pass, and the episode waits ``seconds`` for its next try."""
+
+    def __init__(self, seconds: float, why: str, *, asked: float | None = None) -> None:
+        super().__init__(why, after=asked)
+        self.seconds = seconds
+
+
 class ProviderPaused(Retryable):
     """An outside provider is not asked for now: it failed or throttled too often. Uses up no try.
 
@@ -68,11 +76,13 @@ class InvalidPodcast(Permanent):
 
 
 class LeaseHeld(AirdateError):
-    """Another worker is at work on this episode; its lease ends in ``seconds`` unless renewed."""
+    """Another worker is at work on this episode, or it waits for its next try: for ``seconds``, unless renewed."""
 
-    def __init__(self, episode_id: str, seconds: float) -> None:
+    def __init__(self, episode_id: str, seconds: float, *, waits: bool = False) -> None:
         super().__init__(
-            f"episode {episode_id} is being worked on elsewhere; its lease ends in {seconds:.0f} s unless renewed"
+            f"episode {episode_id} waits {seconds:.0f} s for its next try"
+            if waits
+            else f"episode {episode_id} is being worked on elsewhere; its lease ends in {seconds:.0f} s unless renewed"
         )
         self.seconds = seconds
 

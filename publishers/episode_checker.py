@@ -28,9 +28,13 @@ def check_episodes(discovery: Discovery) -> Counts:
     return fan_out(discovery, claim_page, _message_maker(discovery))
 
 
-def send_on(discovery: Discovery, episode_id: str) -> Counts:
-    """Send one episode to its next worker now; counts nothing when it needs nothing or is being worked on."""
-    discovery.database.claims.make_claimable(episode_id, discovery.now)
+def send_on(discovery: Discovery, episode_id: str, *, even_if_claimed: bool = False) -> Counts:
+    """Send one episode to its next worker now; counts nothing when it needs nothing or is being worked on.
+
+    One that is claimed was sent already, and is sent again only if asked: copies of one message must not each send
+    a copy of the next.
+    """
+    discovery.database.claims.make_claimable(episode_id, discovery.now, even_if_claimed=even_if_claimed)
     claim = discovery.database.claims.episode(episode_id, discovery.now, seconds=discovery.claim_seconds)
     return send_claimed(discovery, [claim], _message_maker(discovery)) if claim else Counts()
 

@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from broker.lost import lost_messages
 from podcasting.attempt import attempt
-from podcasting.errors import LeaseHeld, LeaseLost, Permanent, ProviderPaused, Retryable, Waits
+from podcasting.errors import LeaseHeld, LeaseLost, Permanent, ProviderPaused, Retryable, TryAgainIn, Waits
 from podcasting.models import Episode, EpisodeStatus
 from podcasting.work import Work, reason
 from publishers.queues import ROUTES
@@ -79,7 +79,7 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
         """Send the message again after a backoff, or reject it when it was tried often enough."""
         if self.is_last_try:
             self.dead_letter(f"given up after {self.request.retries + 1} tries: {reason(error)}")
-        delay = self._backoff(error)
+        delay = round(error.seconds if isinstance(error, TryAgainIn) else self._backoff(error))
         log.warning(
             "trying again in %d s (%d of %d): %s",
             delay,
@@ -121,10 +121,13 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
         """Whether the message was retried as often as allowed."""
         return bool(self.request.retries >= settings().max_retries)
 
-    def _backoff(self, error: BaseException) -> int:
-        # Full jitter: a fleet that failed together does not come back together.
-        longest = min(LONGEST_DELAY, settings().retry_base * 2**self.request.retries)
-        asked = getattr(error, "after", None) or 0
+    def _backoff(self, error: BaseException, *, starts: int = 1) -> float:
+        """Seconds until the next try: full jitter, so that a fleet that failed together does not come back together."""
+        asked: float = getattr(error, "after", None) or 0
+        if asked > LONGEST_DELAY:
+            return asked
+        tries = max(self.request.retries, starts - 1)
+        longest = min(LONGEST_DELAY, settings().retry_base * 2 ** min(tries, 20))
         return min(LONGEST_DELAY, round(asked + random.uniform(0, longest)))  # noqa: S311 - jitter, no secret
 
 
@@ -159,16 +162,16 @@ class EpisodeTask(PatientTask):
             episode = attempt(
                 studio(),
                 episode_id,
-                do,
+                _within_time(do),
                 holder=_holder(),
                 last_try=self.is_last_try,
+                backoff=lambda starts, error: self._backoff(error, starts=starts),
                 handed_on=lambda: receipt in lost_messages,
             )
-        except Retryable as error:
-            waits = not self.is_last_try or isinstance(error, ProviderPaused)
-            if waits and error.after is not None and error.after > LONGEST_DELAY:
-                studio().database.claims.put_off(episode_id, studio().now() + timedelta(seconds=error.after))
-                raise Waits(episode_id, error.after) from error
+        except (TryAgainIn, ProviderPaused) as error:
+            if error.seconds > LONGEST_DELAY:
+                studio().database.claims.put_off(episode_id, studio().now() + timedelta(seconds=error.seconds))
+                raise Waits(episode_id, error.seconds) from error
             raise
         return self._ended(episode)
 
@@ -184,6 +187,18 @@ class EpisodeTask(PatientTask):
         if episode.failure is not None and episode.status is EpisodeStatus.FAILED:
             self.dead_letter(f"episode {episode.id} failed at {episode.failure.stage}: {episode.failure.reason}")
         return episode.status
+
+
+def _within_time(do: Callable[[Work], None]) -> Callable[[Work], None]:
+    def done(work: Work) -> None:
+        try:
+            do(work)
+        except SoftTimeLimitExceeded as error:
+            raise Retryable(
+                f"it took longer than {settings().soft_time_limit:g} s (AIRDATE_SOFT_TIME_LIMIT)"
+            ) from error
+
+    return done
 
 
 def _holder() -> str:

@@ -1,5 +1,6 @@
 """The generation task: one message, the audio of one episode."""
 
+from podcasting.due import Work, work_for
 from podcasting.generation import generate
 from publishers.episode_checker import send_on
 from publishers.messages import PodcastGenerationMessage
@@ -16,6 +17,7 @@ def generate_podcast(self: EpisodeTask, message: PodcastGenerationMessage) -> st
     episode = podcasts.open_slot(message.data.podcast_id, now, stuck_after=studio().limits.stuck_after)
     if episode is None:
         return self.nothing_due(message.data.podcast_id)
-    status = self.work_on(episode.id, generate)
+    # A copy of a message whose work is done takes no lease: it would count as a start, and hold up what comes next.
+    status = self.work_on(episode.id, generate) if work_for(episode) is Work.GENERATION else episode.status
     send_on(discovery(), episode.id)
     return f"{episode.id} {status}"

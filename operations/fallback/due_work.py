@@ -12,7 +12,7 @@ from typing import Any
 
 from podcasting.attempt import attempt
 from podcasting.due import Work, work_for
-from podcasting.errors import LeaseHeld, LeaseLost, Permanent, ProviderPaused, Retryable
+from podcasting.errors import LeaseHeld, LeaseLost, Permanent, ProviderPaused, Retryable, TryAgainIn
 from podcasting.generation import generate
 from podcasting.models import Episode
 from podcasting.processing import process
@@ -61,20 +61,23 @@ def _work_on(studio: Studio, policy: Policy, episode: Episode, holder: str) -> s
                     STEPS[needed],
                     holder=holder,
                     last_try=episode.attempts >= policy.max_retries,
+                    backoff=lambda starts, error: _backoff(policy, starts, error),
                 )
         except (LeaseHeld, LeaseLost) as error:
             return str(error)
         except Permanent as error:
             return f"{episode.id}: failed: {reason(error)}"
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next piece of work may go well
-            wait = error.seconds if isinstance(error, ProviderPaused) else _backoff(policy, episode, error)
+        except (TryAgainIn, ProviderPaused) as error:
+            wait = error.seconds
             studio.database.claims.put_off(episode.id, studio.now() + timedelta(seconds=wait))
             return f"{episode.id}: tried again in {wait:.0f} s: {reason(error)}"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next piece of work may go well
+            return f"{episode.id}: given up: {reason(error)}"
     return f"{episode.id}: {episode.status.value}{f': {episode.title}' if episode.title else ''}"
 
 
-def _backoff(policy: Policy, episode: Episode, error: Exception) -> float:
-    longest = min(LONGEST_BACKOFF_SECONDS, policy.retry_base * 2 ** min(episode.attempts, 20))
+def _backoff(policy: Policy, starts: int, error: Exception) -> float:
+    longest = min(LONGEST_BACKOFF_SECONDS, policy.retry_base * 2 ** min(starts - 1, 20))
     asked = getattr(error, "after", None) or 0
     return float(asked + random.uniform(longest / 2, longest))  # noqa: S311 - jitter, no secret
 

@@ -87,14 +87,19 @@ class Claims:
             return connection.execute(statement).rowcount == 1
 
     @again
-    def make_claimable(self, episode_id: str, now: datetime) -> None:
-        """Let an episode that nobody works on be claimed at once, instead of when it counts as stuck."""
+    def make_claimable(self, episode_id: str, now: datetime, *, even_if_claimed: bool) -> None:
+        """Let an episode that nobody works on be claimed at once, instead of when it counts as stuck.
+
+        One that is claimed has a message on its way, and needs no other unless ``even_if_claimed``.
+        """
         unleased = or_(episodes.c.lease_expires_at.is_(None), episodes.c.lease_expires_at <= now)
         statement = (
             update(episodes)
             .where(episodes.c.id == episode_id, episodes.c.status.not_in(ENDED), unleased)
             .values(claimable_at=now, claim_count=0)
         )
+        if not even_if_claimed:
+            statement = statement.where(episodes.c.claim_count == 0)
         with self._engine.begin() as connection:
             connection.execute(statement)
 

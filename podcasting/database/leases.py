@@ -95,7 +95,8 @@ class Leases:
             return None
         expires_at = current["lease_expires_at"]
         # Its holder may have given it back between the two statements: then it can be had at once.
-        raise LeaseHeld(episode_id, 0 if expires_at is None else max(0, (expires_at - now).total_seconds()))
+        seconds = 0 if expires_at is None else max(0, (expires_at - now).total_seconds())
+        raise LeaseHeld(episode_id, seconds, waits=current["lease_holder"] is None)
 
     @again
     def renew(self, lease: Lease, now: datetime, *, seconds: float) -> None:
@@ -114,10 +115,15 @@ class Leases:
             connection.execute(update(episodes).where(held(lease)).values(lease_expires_at=None, lease_holder=None))
 
     @again
-    def give_back(self, lease: Lease, now: datetime, *, stage: str, why: str) -> None:
-        """Give a lease back after a start that failed and is to be tried again; the history says why."""
+    def give_back(self, lease: Lease, now: datetime, *, stage: str, why: str, wait: float) -> None:
+        """Give a lease back after a start that failed and is to be tried again; the history says why.
+
+        Nobody gets it for ``wait`` seconds: the backoff is the episode's, or each copy of its message would make a
+        try of its own at once, and together they would use up its attempts in a moment.
+        """
+        until = now + timedelta(seconds=wait)
         with self._engine.begin() as connection:
-            statement = update(episodes).where(held(lease)).values(lease_expires_at=None, lease_holder=None)
+            statement = update(episodes).where(held(lease)).values(lease_expires_at=until, lease_holder=None)
             if connection.execute(statement).rowcount == 1:
                 what = Happened.GIVEN_BACK
                 note(connection, lease.episode_id, what, now, stage=stage, detail=why, lease_number=lease.number)

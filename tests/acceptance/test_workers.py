@@ -85,6 +85,52 @@ def test_every_message_tripled_makes_one_episode(machine: Machine) -> None:
     assert machine.dead_letters("podcast-generation") == machine.dead_letters("episode-processing") == 0
 
 
+def test_copies_of_a_message_send_one_copy_of_the_next(machine: Machine) -> None:
+    add_podcast(machine)
+    machine.start("generator")
+    machine.send("podcast-generation", json.dumps(GENERATION))
+    machine.until("the audio", lambda: [each for each in episodes(machine) if each["status"] == "completed"], 90)
+    for _ in range(12):
+        machine.send("podcast-generation", json.dumps(GENERATION))
+    machine.until("an empty queue", lambda: not any(depth_of(machine, "podcast-generation")), 40)
+
+    assert depth_of(machine, "episode-processing") == [1, 0, 0]
+    (made,) = episodes(machine)
+    assert (made["status"], made["attempts"]) == ("completed", 0), "a copy counted as a start"
+
+
+def test_a_processing_message_that_comes_too_early_does_not_fail_what_is_being_made(machine: Machine) -> None:
+    add_podcast(machine)
+    machine.airdate("discover", "podcasts")
+    machine.start("generator")
+    machine.until("a clip", lambda: clips(machine))
+    (begun,) = episodes(machine)
+    early = {
+        "version": "1.0",
+        "type": "episode_processing",
+        "data": {
+            "episodeId": begun["id"],
+            "podcastId": "my-show",
+            "status": "completed",
+            "timestamp": "2026-11-24T06:00:00Z",
+        },
+        "metadata": {"retryCount": 0, "source": "episode_checker"},
+    }
+    machine.kill("generator")  # so that nobody holds its lease for long
+    machine.send("episode-processing", json.dumps(early))
+    machine.start("processor")
+    machine.until("the early message is done", lambda: not any(depth_of(machine, "episode-processing")), 40)
+
+    machine.start("generator")
+    machine.until("publication", lambda: episodes(machine)[0]["status"] == "published", 90)
+    assert machine.dead_letters("episode-processing") == 0
+
+
+def depth_of(machine: Machine, queue: str) -> list[int]:
+    depth = machine.ask("queues")[queue]
+    return [depth["visible"], depth["in_flight"], depth["delayed"]]
+
+
 def test_a_final_failure_reaches_the_dead_letter_queue_by_redrive(machine: Machine, tmp_path: Path) -> None:
     source = tmp_path / "feed.xml"
     source.write_text("<html><body>no feed at all</body></html>")

@@ -299,7 +299,7 @@ class TestClaims:
         episode = open_slot(database, clock)
         database.episodes.publish(take(database, clock, episode), clock.now)
         clock.forward(10 * STUCK_AFTER)
-        database.claims.make_claimable(episode.id, clock.now)
+        database.claims.make_claimable(episode.id, clock.now, even_if_claimed=True)
 
         assert database.claims.episodes(clock.now, seconds=300, limit=10) == []
 
@@ -310,12 +310,41 @@ class TestClaims:
         episode = open_slot(database, clock)
         lease = take(database, clock, episode)
 
-        database.claims.make_claimable(episode.id, clock.now)
+        database.claims.make_claimable(episode.id, clock.now, even_if_claimed=True)
         assert database.claims.episode(episode.id, clock.now, seconds=300) is None
 
         database.leases.release(lease)
-        database.claims.make_claimable(episode.id, clock.now)
+        database.claims.make_claimable(episode.id, clock.now, even_if_claimed=True)
         assert database.claims.episode(episode.id, clock.now, seconds=300) is not None
+
+    def test_what_is_claimed_is_made_claimable_only_if_asked(
+        self, database: Database, add_podcast: AddPodcast, clock: Clock
+    ) -> None:
+        add_podcast(database)
+        episode = open_slot(database, clock)
+
+        def claim(*, even_if_claimed: bool) -> bool:
+            database.claims.make_claimable(episode.id, clock.now, even_if_claimed=even_if_claimed)
+            return database.claims.episode(episode.id, clock.now, seconds=300) is not None
+
+        assert [claim(even_if_claimed=False), claim(even_if_claimed=False)] == [True, False]
+        assert claim(even_if_claimed=True)
+
+    def test_after_a_failed_start_nobody_gets_the_lease_for_a_while(
+        self, database: Database, add_podcast: AddPodcast, clock: Clock
+    ) -> None:
+        add_podcast(database)
+        episode = open_slot(database, clock)
+        lease = take(database, clock, episode)
+        database.leases.give_back(lease, clock.now, stage="speech", why="the voice is away", wait=30)
+
+        with pytest.raises(LeaseHeld, match="waits 30 s for its next try") as waits:
+            take(database, clock, episode)
+        assert waits.value.seconds == 30
+        database.claims.make_claimable(episode.id, clock.now, even_if_claimed=True)
+        assert database.claims.episode(episode.id, clock.now, seconds=300) is None
+        clock.forward(30)
+        assert take(database, clock, episode).number == lease.number + 1
 
     def test_a_queue_that_forgot_everything_is_filled_again(
         self, database: Database, add_podcast: AddPodcast, clock: Clock

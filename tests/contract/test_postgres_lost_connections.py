@@ -110,7 +110,9 @@ WRITES: dict[str, Write] = {
     "note": note,
     "renew": lambda database, lease, now: database.leases.renew(lease, now, seconds=90),
     "release": lambda database, lease, _: database.leases.release(lease),
-    "give_back": lambda database, lease, now: database.leases.give_back(lease, now, stage="speech", why="no voice"),
+    "give_back": lambda database, lease, now: database.leases.give_back(
+        lease, now, stage="speech", why="no voice", wait=5
+    ),
     "take_back": lambda database, lease, _: database.leases.take_back(lease),
     "publish": lambda database, lease, now: database.episodes.publish(lease, now),
     "skip": lambda database, lease, now: database.episodes.skip(lease, "nothing new", now),
@@ -118,7 +120,7 @@ WRITES: dict[str, Write] = {
     "release to the site": lambda database, lease, now: database.episodes.release(lease, now),
     "put_off": lambda database, lease, now: database.claims.put_off(lease.episode_id, now + timedelta(hours=1)),
     "make_claimable": lambda database, lease, now: database.claims.make_claimable(
-        lease.episode_id, now + timedelta(hours=1)
+        lease.episode_id, now + timedelta(hours=1), even_if_claimed=True
     ),
     "open_slot": lambda database, _, now: database.podcasts.open_slot("another", now, stuck_after=STUCK_AFTER),
 }

@@ -253,6 +253,32 @@ def test_work_whose_message_is_lost_stops_at_its_next_step_and_gives_the_lease_b
     assert bench.receive() == "pending", "the lease was given back"
 
 
+def test_copies_of_a_message_wait_with_it_for_the_next_try(bench: Bench, clock: Clock) -> None:
+    with pytest.raises(Retry):
+        bench.fails_with(Retryable("the disk is full", after=100))
+    for _ in range(20):
+        with pytest.raises(Retry):
+            bench.fails_with(Retryable("the disk is full"))
+
+    own, *copies = bench.sent()
+    assert bench.now().attempts == 1, "each copy made a try of its own"
+    assert [copy.headers["retries"] for copy in copies] == [0] * 20, "to wait uses up no try"
+    assert all(wait_of(copy) >= round(wait_of(own)) for copy in copies)
+    clock.forward(wait_of(own) + 1)
+    bench.do = lambda _: None
+    assert bench.receive() == "pending"
+
+
+def test_the_backoff_grows_with_the_starts_whichever_message_made_them(bench: Bench, clock: Clock) -> None:
+    for _ in range(6):
+        with pytest.raises(Retry):
+            bench.fails_with(Retryable("the disk is full", after=1))
+        clock.forward(900)
+
+    longest = max(wait_of(each) for each in bench.sent())
+    assert longest > 10 + 1, "six messages, each at its first try, and none waited longer than a first try does"
+
+
 def test_what_waits_for_a_provider_uses_up_no_try_and_no_attempt(bench: Bench) -> None:
     for _ in range(bench.studio.limits.max_attempts + 2):
         with pytest.raises(Retry):
@@ -275,9 +301,10 @@ def test_a_long_pause_of_a_provider_is_waited_for_in_the_database(bench: Bench, 
     assert len(claims.episodes(clock.now + timedelta(seconds=7200), seconds=300, limit=10)) == 1
 
 
-def test_the_history_tells_each_start_and_why_it_ended(bench: Bench) -> None:
+def test_the_history_tells_each_start_and_why_it_ended(bench: Bench, clock: Clock) -> None:
     with pytest.raises(Retry):
         bench.fails_with(Retryable("the voice is away"), stage="speech")
+    clock.forward(900)
     with pytest.raises(Reject):
         bench.fails_with(Retryable("the voice is still away"), stage="speech", retries=5)
 
