@@ -25,7 +25,7 @@ from podcasting.database.revisions import Migration, OlderRevision, is_migrated,
 from podcasting.database.schema import episodes
 from podcasting.errors import Permanent, Retryable
 from podcasting.models import EpisodeStatus, PodcastState
-from tests.integration.test_commands import Shell
+from tests.fakes.shell import Shell
 
 Airdate = Callable[..., Result]
 

@@ -8,19 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from operations import opened
-from operations.command import main
 from operations.messaging import dead_letter_queue
 from podcasting.database import Database
 from podcasting.database.checkpoints import Checkpoint
 from podcasting.models import EpisodeStatus, Podcast
 from publishers.queues import Queue, Task
-from settings import EMBEDDED_ACCOUNT, settings
-from tasks import wiring
-from tests.fakes.environment import set_environment
+from settings import EMBEDDED_ACCOUNT
 from tests.fakes.poison import message
+from tests.fakes.shell import Shell
 
 EARLIER = datetime.now(UTC) - timedelta(hours=1)
 GENERATION_STAGES = ("collect", "script", "speech", "master")
@@ -97,32 +93,23 @@ class DeadLetters:
         return [each["Body"] for each in self.waiting(queue)]
 
 
-class Desk:
-    """Runs ``airdate dead-letters`` in this process, with a home and an AWS of its own."""
+class Desk(Shell):
+    """Runs ``airdate dead-letters``, with an AWS of its own."""
+
+    group = ("dead-letters",)
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, home: Path, endpoint: str) -> None:
-        self._monkeypatch = monkeypatch
-        self.home = home
+        super().__init__(monkeypatch, home, AIRDATE_AWS_ENDPOINT=endpoint)
         self.endpoint = endpoint
 
-    def run(self, *arguments: str, answer: str | None = None, **variables: str) -> Result:
-        set_environment(
-            self._monkeypatch, **({"AIRDATE_HOME": str(self.home), "AIRDATE_AWS_ENDPOINT": self.endpoint} | variables)
-        )
-        self.forget()
-        return CliRunner().invoke(main, ["dead-letters", *arguments], input=answer)
-
     def ok(self, *arguments: str, **how: Any) -> str:
-        """What a command prints that succeeds."""
+        """What a command prints that succeeds; it may say more on stderr."""
         result = self.run(*arguments, **how)
         assert result.exit_code == 0, (result.output, result.exception)
         return result.stdout
 
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self.ok(*arguments, "--json"))
-
     def mistake(self, *arguments: str, code: int = 1, **how: Any) -> str:
-        """The one line by which a command that fails says why."""
+        """Why a command fails, which may tell what it did before."""
         result = self.run(*arguments, **how)
         assert isinstance(result.exception, SystemExit), result.exception
         assert result.exit_code == code, result.output
@@ -133,13 +120,6 @@ class Desk:
     def audit(self) -> list[dict[str, Any]]:
         path = self.home / "dead-letters" / "audit.jsonl"
         return lines_of(path) if path.exists() else []
-
-    def forget(self) -> None:
-        """What a process keeps, the next one does not have."""
-        if wiring.database.cache_info().currsize:
-            wiring.database().engine.dispose()
-        for kept in (opened.database, wiring.database, wiring.studio, settings):
-            kept.cache_clear()
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:

@@ -10,90 +10,24 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
 import operations.embedded_metrics  # noqa: F401 - moto of this process publishes ages from now on
-from operations import opened
 from operations.command import main
 from operations.messaging import deploy
 from podcasting.database import Database
 from podcasting.database.checkpoints import Checkpoint
-from podcasting.database.revisions import migrate
 from podcasting.models import EpisodeStatus
 from publishers.queues import Queue, Task
-from settings import settings
-from tasks import wiring
 from tests.fakes.aws import NOBODY, client, empty, received, served_aws
 from tests.fakes.environment import ROOT, set_environment
+from tests.fakes.shell import Shell, the_error
 from tests.unit.test_settings import PRODUCTION
 
 FEED = "https://feeds.example.org/feed.xml"
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
-
-
-class Shell:
-    """Runs ``airdate`` in this process, with an environment and a home of its own."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-        self._monkeypatch = monkeypatch
-        self.home = home
-
-    def run(self, *arguments: str, **variables: str) -> Result:
-        set_environment(self._monkeypatch, **({"AIRDATE_HOME": str(self.home)} | variables))
-        self.forget()
-        return CliRunner().invoke(main, arguments)
-
-    def ok(self, *arguments: str) -> str:
-        """What a command prints that succeeds."""
-        result = self.run(*arguments)
-        assert (result.exit_code, result.stderr) == (0, ""), result.output
-        return result.stdout
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self.ok(*arguments, "--json"))
-
-    def mistake(self, *arguments: str, code: int = 1, **variables: str) -> str:
-        """The one line by which a command that fails says why."""
-        result = self.run(*arguments, **variables)
-        assert isinstance(result.exception, SystemExit), result.exception
-        assert result.exit_code == code
-        return the_error(result.stderr, code)
-
-    def forget(self) -> None:
-        """What a process keeps, the next one does not have."""
-        if wiring.database.cache_info().currsize:
-            wiring.database().engine.dispose()
-        for kept in (opened.database, wiring.database, wiring.studio, settings):
-            kept.cache_clear()
-
-
-def the_error(stderr: str, code: int) -> str:
-    lines = stderr.splitlines()
-    errors = [line for line in lines if line.startswith("Error: ")]
-    assert len(errors) == 1, stderr
-    if code != 2:  # wrong usage shows the usage too
-        assert lines == errors
-    return errors[0].removeprefix("Error: ")
-
-
-@pytest.fixture
-def airdate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shell]:
-    shell = Shell(monkeypatch, tmp_path / "home")
-    yield shell
-    shell.forget()
-
-
-@pytest.fixture
-def database(airdate: Shell) -> Iterator[Database]:
-    """The database of the shell's home."""
-    made = Database.at(f"sqlite:///{airdate.home / 'airdate.db'}")
-    migrate(made.engine)
-    yield made
-    made.engine.dispose()
 
 
 def an_episode(airdate: Shell, database: Database, end: EpisodeStatus | None = None) -> str:

@@ -11,17 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import text
 
-from operations.command import main
 from operations.doctor.commands import AREAS
 from operations.messaging import deploy
 from podcasting.database import Database
-from settings import EMBEDDED_ACCOUNT, settings
-from tasks import wiring
+from settings import EMBEDDED_ACCOUNT
 from tests.fakes.aws import NOBODY, client, empty, served_aws
-from tests.fakes.environment import ROOT, set_environment
+from tests.fakes.environment import ROOT
+from tests.fakes.shell import Shell
 from tests.unit.test_settings import PRODUCTION
 
 ALL = tuple(area.name for area in AREAS)
@@ -36,26 +34,14 @@ def aws() -> Iterator[str]:
         yield endpoint
 
 
-class Doctor:
-    """Runs the command in this process, embedded, over a database in its home."""
+class Doctor(Shell):
+    """Runs the command, embedded, over a database in its home."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, home: Path, endpoint: str) -> None:
-        self._monkeypatch = monkeypatch
-        self._variables = {"AIRDATE_HOME": str(home), "AIRDATE_AWS_ENDPOINT": endpoint}
+    group = ("doctor",)
 
-    def run(self, *arguments: str, **variables: str) -> Result:
-        set_environment(self._monkeypatch, **self._variables | variables)
-        self.forget()
-        return CliRunner().invoke(main, ["doctor", *arguments])
-
-    def ask(self, *arguments: str, **variables: str) -> Any:
-        return json.loads(self.run(*arguments, "--json", **variables).stdout)
-
-    def forget(self) -> None:
-        if wiring.database.cache_info().currsize:
-            wiring.database().engine.dispose()
-        for kept in (wiring.database, wiring.studio, settings):
-            kept.cache_clear()
+    def json(self, *arguments: str, **how: Any) -> Any:
+        """What it says to a program, whether or not all is well."""
+        return json.loads(self.run(*arguments, "--json", **how).stdout)
 
 
 @pytest.fixture
@@ -65,7 +51,7 @@ def doctor(
     aws: str,
     sqlite: Database,  # noqa: ARG001 - the database that it finds
 ) -> Iterator[Doctor]:
-    built = Doctor(monkeypatch, tmp_path, aws)
+    built = Doctor(monkeypatch, tmp_path, AIRDATE_AWS_ENDPOINT=aws)
     yield built
     built.forget()
 
@@ -105,7 +91,7 @@ def test_what_fails_exits_1_and_is_told_without_a_trace(doctor: Doctor, sqlite: 
 
 
 def test_json_has_every_line_and_the_verdict(doctor: Doctor) -> None:
-    told = doctor.ask("--only", "settings,procfile")
+    told = doctor.json("--only", "settings,procfile")
 
     assert (told["ok"], told["warn"], told["fail"], told["healthy"]) == (3, 0, 0, True)
     assert [finding["area"] for finding in told["findings"]] == ["settings", "settings", "procfile"]
@@ -113,7 +99,7 @@ def test_json_has_every_line_and_the_verdict(doctor: Doctor) -> None:
 
 
 def test_only_what_is_asked_for_is_looked_at(doctor: Doctor) -> None:
-    told = doctor.ask("--only", "procfile, clock")
+    told = doctor.json("--only", "procfile, clock")
 
     assert {finding["area"] for finding in told["findings"]} == {"procfile", "clock"}
 
@@ -134,7 +120,7 @@ def test_settings_that_cannot_be_read_are_the_only_line(doctor: Doctor) -> None:
 
 
 def test_with_sqs_and_the_database_away_the_rest_is_looked_at(doctor: Doctor) -> None:
-    told = doctor.ask(
+    told = doctor.json(
         **PRODUCTION
         | {
             "AIRDATE_AWS_ENDPOINT": NOBODY,
@@ -156,7 +142,7 @@ def test_with_sqs_and_the_database_away_the_rest_is_looked_at(doctor: Doctor) ->
 
 
 def test_embedded_and_not_running_is_one_warning(doctor: Doctor) -> None:
-    told = doctor.ask("--only", "settings,queues,access,clock", AIRDATE_AWS_ENDPOINT="")
+    told = doctor.json("--only", "settings,queues,access,clock", AIRDATE_AWS_ENDPOINT="")
 
     assert [(finding["level"], finding["area"]) for finding in told["findings"]] == [
         ("warn", "queues"),
@@ -167,7 +153,7 @@ def test_embedded_and_not_running_is_one_warning(doctor: Doctor) -> None:
 
 def test_a_wrong_queue_is_told_with_its_variable(doctor: Doctor, aws: str) -> None:
     urls = {name: f"{aws}/{EMBEDDED_ACCOUNT}/airdate-{name}" for name in ("discovery", "episode-processing")}
-    told = doctor.ask(
+    told = doctor.json(
         "--only",
         "queues",
         **PRODUCTION

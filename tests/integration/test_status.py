@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from podcasting.breaker import Tolerance
 from podcasting.database import Database
-from podcasting.database.revisions import migrate
 from tasks import wiring
 from tests.fakes.aws import NOBODY
-from tests.integration.test_commands import Shell
+from tests.fakes.shell import Shell
 
 TOLERANCE = Tolerance(failures=1, first_pause=300)
-
-
-@pytest.fixture
-def airdate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shell]:
-    shell = Shell(monkeypatch, tmp_path / "home")
-    yield shell
-    shell.forget()
-
-
-@pytest.fixture
-def database(airdate: Shell) -> Iterator[Database]:
-    opened = Database.at(f"sqlite:///{airdate.home / 'airdate.db'}")
-    migrate(opened.engine)
-    yield opened
-    opened.engine.dispose()
 
 
 def trouble(database: Database) -> None:
