@@ -58,7 +58,10 @@ def process(episode_id: str, *, in_json: bool) -> None:
             f"episode {episode_id} is {episode.status.value} and needs nothing; "
             f"a failed one starts again with `airdate episodes retry {episode_id}`"
         )
-    _report(episode_checker.send_on(wiring.discovery(), episode_id, even_if_claimed=True), in_json=in_json)
+    counts = episode_checker.send_on(wiring.discovery(), episode_id, even_if_claimed=True)
+    _report(counts, in_json=in_json)
+    if not counts.claimed and not in_json:
+        click.echo(f"it is being worked on, or waits for its next try: `airdate episodes show {episode_id}`")
 
 
 @click.command()

@@ -527,6 +527,20 @@ def test_processing_an_episode_sends_it_to_its_next_worker(
     assert tasks_in(aws, Queue.PROCESSING) == [Task.PROCESS_EPISODE]
 
 
+def test_processing_an_episode_that_waits_says_so(airdate: Shell, process: Run, aws: str, database: Database) -> None:
+    episode_id = an_episode(airdate, database)
+    now = wiring.utc_now()
+    taken = database.leases.take(episode_id, holder="a worker", now=now, seconds=60, stuck_after=1800)
+    assert taken is not None
+    database.leases.give_back(taken[0], now, stage="speech", why="the voice is away", wait=300)
+
+    told = process("process", episode_id, endpoint=aws).stdout
+
+    assert told.splitlines()[0] == "claimed 0, sent 0, released 0"
+    assert "waits for its next try" in told
+    assert tasks_in(aws, Queue.GENERATION) == []
+
+
 @pytest.mark.parametrize("arguments", [["discover", "podcasts"], ["generate", "my-show"]])
 def test_a_message_that_cannot_be_sent_is_an_error_and_its_claim_is_released(
     airdate: Shell, process: Run, database: Database, arguments: list[str]
