@@ -21,6 +21,7 @@ from podcasting.database import Database
 from podcasting.database.checkpoints import Checkpoint
 from podcasting.models import EpisodeStatus
 from publishers.queues import Queue, Task
+from tasks import wiring
 from tests.fakes.aws import NOBODY, client, empty, received, served_aws
 from tests.fakes.environment import ROOT, set_environment
 from tests.fakes.shell import Shell, the_error
