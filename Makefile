@@ -54,7 +54,7 @@ bench-transport: setup ## Measure Celery on SQS, the stock transport beside ours
 
 .PHONY: chaos
 chaos: setup ## Make episodes while everything around fails, and have it audited  [EPISODES=2000] [SEED=7]
-	@$(BIN)/python -W ignore::RuntimeWarning -m chaos --episodes $(or $(EPISODES),200) --seed $(or $(SEED),7)
+	@$(BIN)/python -W ignore:XDG_RUNTIME_DIR -m chaos --episodes $(or $(EPISODES),200) --seed $(or $(SEED),7)
 
 .PHONY: format
 format: setup ## Put the code into the project's style
