@@ -79,7 +79,8 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
         """Send the message again after a backoff, or reject it when it was tried often enough."""
         if self.is_last_try:
             self.dead_letter(f"given up after {self.request.retries + 1} tries: {reason(error)}")
-        delay = round(error.seconds if isinstance(error, TryAgainIn) else self._backoff(error))
+        wait = error.seconds if isinstance(error, TryAgainIn) else self._backoff(error)
+        delay = min(LONGEST_DELAY, round(wait))
         log.warning(
             "trying again in %d s (%d of %d): %s",
             delay,
