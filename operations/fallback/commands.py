@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 import click
@@ -38,6 +39,8 @@ def fallback(processes: int | None, *, once: bool, stand_by: bool, force: bool) 
     if once and stand_by:
         raise click.UsageError("--once ends when nothing is due, --stand-by never: choose one")
     database()
+    signal.signal(signal.SIGTERM, _interrupt)  # a supervisor's Ctrl-C
+    signal.signal(signal.SIGINT, _interrupt)  # heeded in the background too, where a shell has it ignored
     size = processes or os.cpu_count() or 1
     outage = Outage()
     while True:
@@ -47,6 +50,10 @@ def fallback(processes: int | None, *, once: bool, stand_by: bool, force: bool) 
         _work(outage, size, once=once, force=force)
         if not stand_by:
             return
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _begun(outage: Outage, *, stand_by: bool) -> bool:

@@ -111,7 +111,8 @@ def test_in_an_outage_it_does_what_waits_in_the_queue_and_ends_when_sqs_is_back(
     assert machine.dead_letters("podcast-generation") == machine.dead_letters("episode-processing") == 0
 
 
-def test_beside_workers_each_episode_is_made_once(machine: Machine, proxied: FaultyProxy) -> None:
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_beside_workers_each_episode_is_made_once(machine: Machine, proxied: FaultyProxy, told: signal.Signals) -> None:
     for number in range(6):
         machine.airdate("podcasts", "add", f"Show {number}", "--source", str(EXAMPLES))
     machine.airdate("discover", "podcasts")
@@ -121,7 +122,7 @@ def test_beside_workers_each_episode_is_made_once(machine: Machine, proxied: Fau
 
     machine.until("all", lambda: [each["status"] for each in episodes(machine)] == ["published"] * 6, 120)
     machine.until("empty queues", lambda: not busy(machine), 60)
-    fallback.send_signal(signal.SIGINT)
+    fallback.send_signal(told)
 
     assert fallback.wait(30) == 130, said(machine)
     assert proxied.counts["ReceiveMessage"] > 0

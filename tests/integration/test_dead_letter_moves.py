@@ -25,6 +25,14 @@ from tests.fakes.dead_letters import DeadLetters, Desk, a_podcast, an_episode, e
 from tests.fakes.environment import ROOT, set_environment
 from tests.fakes.move_tasks import MoveTasks
 
+INTERRUPTIBLE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from operations.command import main
+sys.exit(main())
+"""
+"""The command, heeding Ctrl-C even if these tests run in the background, whose processes are born to ignore it."""
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
@@ -185,7 +193,7 @@ def test_ctrl_c_cancels_the_task(
     a_podcast(database)
     put(letters, 30)
     set_environment(monkeypatch, AIRDATE_HOME=str(desk.home), AIRDATE_AWS_ENDPOINT=front.endpoint)
-    command = [sys.executable, "-m", "operations.command", "dead-letters", "redrive", "--all", "--yes", "--rate", "2"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "dead-letters", "redrive", "--all", "--yes", "--rate", "2"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     last = time.monotonic() + 60
     while not letters.counts("airdate-podcast-generation")[0]:

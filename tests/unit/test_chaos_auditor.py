@@ -29,7 +29,7 @@ from podcasting.providers.storage.folder import FolderStorage
 from podcasting.providers.writers.extractive import ExtractiveWriter
 from podcasting.studio import Limits, Studio
 from podcasting.work import Work
-from tests.fakes.aws import served_aws
+from tests.fakes.aws import empty, served_aws
 from tests.fakes.clock import Clock
 
 SITE_URL = "https://chaos.example"
@@ -382,6 +382,7 @@ def test_dead_letters_are_read_all_and_told_whose_they_are() -> None:
     envelope = json.dumps({"body": json.dumps([[message], {}, {}]), "properties": {}})
     bodies = ["hello", json.dumps(message), envelope, *(f"poison {number}" for number in range(30))]
     with served_aws() as endpoint:
+        empty(endpoint)  # moto is one for the whole process
         sqs = queues.client(endpoint)
         urls = queues.create(sqs, visibility_seconds=6)
         dead = {name: f"{url}-dead-letters" for name, url in urls.items()}

@@ -13,12 +13,13 @@ from botocore.exceptions import BotoCoreError
 
 from chaos import queues, storm
 from chaos.storm import Storm
-from tests.fakes.aws import served_aws
+from tests.fakes.aws import empty, served_aws
 
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[str]:
     with served_aws() as endpoint:
+        empty(endpoint)  # moto is one for the whole process
         queues.create(queues.client(endpoint), visibility_seconds=6)
         yield endpoint
 
