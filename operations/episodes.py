@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from dataclasses import asdict
 from datetime import timedelta
 
 import click
 
+from operations.dead_letters.audit import who
 from operations.opened import database
 from operations.output import as_json, moment, show_json, show_table
 from podcasting.database.history import Event
@@ -135,8 +134,7 @@ def _retried(episode_id: str, *, dry_run: bool) -> str:
     status = status_reached(database().checkpoints.of(episode_id))
     if dry_run:
         return f"{episode_id}: would go on from {status.value}: {_about(database().episodes.get(episode_id))}"
-    by = f"{getpass.getuser()}@{socket.gethostname()}"
-    episode = database().episodes.retry(episode_id, status, wiring.utc_now(), by=by)
+    episode = database().episodes.retry(episode_id, status, wiring.utc_now(), by=who())
     if episode.status is not status:
         return f"{episode_id}: collects anew, since a later episode told its stories meanwhile"
     return f"{episode_id}: goes on from {status.value}"
