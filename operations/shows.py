@@ -61,6 +61,11 @@ def podcasts() -> None:
 )
 @click.option("--description", default="", help="What listeners read about it.")
 @click.option("--author", default="Airdate", show_default=True)
+@click.option(
+    "--owner",
+    default=None,
+    help="Whose it is; all of an owner's podcasts share one fair share of the queues. Without one it has its own.",
+)
 @click.option("--language", default="en", show_default=True, help="BCP 47; the embedded voice speaks English.")
 @click.option(
     "--first",
@@ -76,6 +81,7 @@ def add(
     podcast_id: str | None,
     description: str,
     author: str,
+    owner: str | None,
     language: str,
     first: datetime | None,
     *,
@@ -96,6 +102,7 @@ def add(
             title=title.strip(),
             description=description,
             author=author,
+            owner=owner,
             language=language,
             sources=tuple(checked(source) for source in sources),
             frequency_days=every,
@@ -152,6 +159,7 @@ def show(podcast_id: str, *, in_json: bool) -> None:
         "id": podcast.id,
         "title": podcast.title,
         "state": podcast.state.value,
+        "owner": podcast.owner or "–",
         "sources": ", ".join(podcast.sources),
         "every": f"{podcast.frequency_days:g} days",
         "latest": moment(podcast.latest_episode_at),

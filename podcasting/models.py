@@ -11,6 +11,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,99}$"
 """Ids name folders, URLs and SQS message groups, so they keep to what all three allow."""
 
+OWNER_PATTERN = r"^[!-~]{1,128}$"
+"""What SQS takes for a MessageGroupId: letters, digits and punctuation of ASCII (its SendMessage reference)."""
+
 UtcDatetime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 """An aware moment, normalised to UTC."""
 
@@ -61,6 +64,8 @@ class Podcast(Frozen):
     title: str = Field(min_length=1, max_length=200)
     description: str = ""
     author: str = "Airdate"
+    owner: str | None = Field(default=None, pattern=OWNER_PATTERN)
+    """Whose podcast it is: all podcasts of one owner share one fair share of the queues."""
     language: str = Field(default="en", description="BCP 47, for example en or en-GB.")
     sources: tuple[str, ...] = Field(min_length=1, description="Feeds: URLs, or paths of files.")
     hosts: tuple[str, str] = ("Ada", "Ben")
@@ -73,6 +78,11 @@ class Podcast(Frozen):
     """The slot of the newest episode on the site."""
     version: int = 0
     """Counts each change of what the podcast publishes; its feed and page carry it."""
+
+    @property
+    def fair_group(self) -> str:
+        """Whose fair share of the queues its work counts for; without an owner it is one of its own."""
+        return self.owner or self.id
 
 
 class Failure(Frozen):

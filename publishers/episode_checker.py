@@ -42,8 +42,9 @@ def send_on(discovery: Discovery, episode_id: str, *, even_if_claimed: bool = Fa
 def _message_maker(discovery: Discovery) -> Callable[[Claim[Any]], Outgoing]:
     def message_for(claim: Claim[Any]) -> Outgoing:
         episode: Episode = claim.subject
+        podcast = discovery.database.podcasts.get(episode.podcast_id)
         if work_for(episode) is Work.GENERATION:
-            return generation_of(discovery.database.podcasts.get(episode.podcast_id))
+            return generation_of(podcast)
         message = EpisodeProcessingMessage(
             version="1.0",
             type="episode_processing",
@@ -55,6 +56,6 @@ def _message_maker(discovery: Discovery) -> Callable[[Claim[Any]], Outgoing]:
             ),
             metadata=EpisodeMetadata(retry_count=0, source="episode_checker"),
         )
-        return Outgoing(Task.PROCESS_EPISODE, message, group=episode.podcast_id)
+        return Outgoing(Task.PROCESS_EPISODE, message, group=podcast.fair_group)
 
     return message_for

@@ -40,7 +40,7 @@ def generation_of(podcast: Podcast) -> Outgoing:
         ),
         metadata=PodcastMetadata(retry_count=0, source="podcast_scheduler"),
     )
-    return Outgoing(Task.GENERATE_PODCAST, message, group=podcast.id)
+    return Outgoing(Task.GENERATE_PODCAST, message, group=podcast.fair_group)
 
 
 def _claimed(claim: Claim[Any]) -> Outgoing:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from broker.lost import lost_messages
 from podcasting.attempt import attempt
 from podcasting.errors import LeaseHeld, LeaseLost, Permanent, ProviderPaused, Retryable, TryAgainIn, Waits
-from podcasting.models import Episode, EpisodeStatus
+from podcasting.models import OWNER_PATTERN, Episode, EpisodeStatus
 from podcasting.work import Work, reason
 from publishers.queues import ROUTES
 from publishers.queues import Task as QueuedTask
@@ -111,10 +112,14 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
 
     def _address(self) -> dict[str, Any]:
         # A retry is a new message, so its queue and its fair share are named again; a forged one may say anything.
+        # The publisher's envelope tells whose share it is; a web app's bare message does not, and has its podcast's.
         options: dict[str, Any] = {"queue": ROUTES[QueuedTask(self.name)].value}
         arguments = self.request.args or ()
         with suppress(LookupError, TypeError):
             options["MessageGroupId"] = arguments[0]["data"]["podcastId"]
+        group = (self.request.properties or {}).get("MessageGroupId")
+        if isinstance(group, str) and re.fullmatch(OWNER_PATTERN, group):
+            options["MessageGroupId"] = group
         return options
 
     @property

@@ -67,6 +67,7 @@ podcasts = Table(
     Column("title", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("author", Text, nullable=False),
+    Column("owner", String(128)),
     Column("language", String(35), nullable=False),
     Column("sources", JSON, nullable=False),
     Column("hosts", JSON, nullable=False),

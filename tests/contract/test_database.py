@@ -44,7 +44,8 @@ def done(clock: Clock, stage: str = "collect", key: str = "k", output: dict[str,
 
 class TestPodcasts:
     def test_what_is_added_is_read_back(self, database: Database, add_podcast: AddPodcast) -> None:
-        podcast = add_podcast(database, sources=("https://a.example/f", "https://b.example/f"), frequency_days=0.5)
+        sources = ("https://a.example/f", "https://b.example/f")
+        podcast = add_podcast(database, sources=sources, frequency_days=0.5, owner="Org/7")
 
         assert database.podcasts.get("my-show") == podcast
         assert database.podcasts.all() == [podcast]

@@ -15,7 +15,7 @@ import click
 import pytest
 
 import operations.embedded_metrics  # noqa: F401 - moto of this process publishes ages from now on
-from operations.command import main
+from operations.command import Placeholder, main
 from operations.messaging import deploy
 from podcasting.database import Database
 from podcasting.database.checkpoints import Checkpoint
@@ -55,6 +55,8 @@ def an_episode(airdate: Shell, database: Database, end: EpisodeStatus | None = N
 
 def commands(command: click.Command = main, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     yield path
+    if isinstance(command, Placeholder):
+        command = command.imported()
     if isinstance(command, click.Group):
         for name, inner in command.commands.items():
             yield from commands(inner, (*path, name))
@@ -112,6 +114,13 @@ def test_a_podcast_is_json_for_programs(airdate: Shell) -> None:
     assert added["next_episode_at"] == "2027-01-04T00:00:00Z"
     assert airdate.json("podcasts", "list") == [added]
     assert airdate.json("podcasts", "show", "weekly") == added
+
+
+def test_an_owner_is_kept_and_shown(airdate: Shell) -> None:
+    added = airdate.json("podcasts", "add", "Weekly", "--source", FEED, "--owner", "Org/7:ann@example.org")
+
+    assert added["owner"] == "Org/7:ann@example.org"
+    assert "Org/7:ann@example.org" in airdate.ok("podcasts", "show", "weekly")
 
 
 def test_a_title_without_latin_letters_gets_an_id_all_the_same(airdate: Shell) -> None:
@@ -319,6 +328,10 @@ def test_a_file_is_no_source_on_a_platform(airdate: Shell, tmp_path: Path) -> No
         (["My show", "--id", "My/Show"], "id"),
         (["My show", "--id", "../up"], "id"),
         (["My show", "--id", "a" * 81], "id"),
+        (["My show", "--owner", ""], "owner"),
+        (["My show", "--owner", "Ann Bee"], "owner"),
+        (["My show", "--owner", "Zoë"], "owner"),
+        (["My show", "--owner", "a" * 129], "owner"),
     ],
 )
 def test_a_wrong_value_is_named(airdate: Shell, arguments: list[str], field: str) -> None:

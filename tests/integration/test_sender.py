@@ -121,6 +121,16 @@ def test_a_message_counts_for_its_podcasts_fair_share(app: Celery, sqs: Any, url
     assert groups == ["show-0", "show-1", "show-2"]
 
 
+def test_a_message_counts_for_its_owners_fair_share(app: Celery, sqs: Any, urls: dict[str, str]) -> None:
+    owner = "Org/7:ann@example.org"
+    CelerySender(app).send([generation_of(a_podcast(owner=owner))])
+
+    [message] = received(sqs, urls[Queue.GENERATION])
+    assert message["Attributes"]["MessageGroupId"] == owner
+    # A worker that sends it again finds it here: SQS shows a message's group only to who asks for it.
+    assert json.loads(message["Body"])["properties"]["MessageGroupId"] == owner
+
+
 def test_each_task_goes_to_its_queue(app: Celery, sqs: Any, urls: dict[str, str]) -> None:
     assert CelerySender(app).send([*for_podcasts(2), for_an_episode()]) == {}
 

@@ -93,6 +93,17 @@ def test_a_due_podcast_becomes_a_generation_message(
     }
 
 
+def test_all_podcasts_of_an_owner_are_one_group(
+    discovery: Discovery, sender: RecordingSender, add_podcast: AddPodcast
+) -> None:
+    for name, owner in (("a", "ann"), ("b", "ann"), ("c", None)):
+        add_podcast(discovery.database, name, owner=owner)
+
+    schedule_podcasts(discovery)
+
+    assert sorted(item.group for item in sender.sent) == ["ann", "ann", "c"]
+
+
 def test_what_is_not_due_or_paused_is_not_sent(
     discovery: Discovery, sender: RecordingSender, add_podcast: AddPodcast, clock: Clock
 ) -> None:
@@ -284,6 +295,19 @@ def test_a_completed_episode_becomes_a_processing_message(
         },
         "metadata": {"retryCount": 0, "source": "episode_checker"},
     }
+
+
+@pytest.mark.parametrize("status", [EpisodeStatus.SCRIPT_READY, EpisodeStatus.COMPLETED])
+def test_an_episode_counts_for_its_owner(
+    discovery: Discovery, sender: RecordingSender, add_podcast: AddPodcast, clock: Clock, status: EpisodeStatus
+) -> None:
+    add_podcast(discovery.database, "my-show", owner="ann")
+    episode = an_episode(discovery.database, clock, "my-show", status)
+
+    check_episodes(later(discovery, clock, STUCK_AFTER))
+    send_on(discovery, episode.id, even_if_claimed=True)
+
+    assert [item.group for item in sender.sent] == ["ann", "ann"]
 
 
 def test_an_episode_that_gets_on_is_left_alone(

@@ -14,7 +14,7 @@ from celery.exceptions import Ignore, Reject, Retry
 from pydantic import ValidationError
 
 from broker.lost import lost_messages
-from podcasting.errors import LeaseLost, NothingNew, Permanent, ProviderPaused, Retryable, Throttled
+from podcasting.errors import LeaseHeld, LeaseLost, NothingNew, Permanent, ProviderPaused, Retryable, Throttled
 from podcasting.models import Episode, EpisodeStatus, Podcast
 from podcasting.studio import Studio
 from podcasting.work import Work
@@ -43,8 +43,8 @@ class Bench:
 
         self.task = generate_podcast
 
-    def receive(self, *, retries: int = 0, handle: str = "a receipt handle") -> Any:
-        """Run the task as a worker does for a message that was retried so often."""
+    def receive(self, *, retries: int = 0, handle: str = "a receipt handle", **properties: object) -> Any:
+        """Run the task as a worker does for a message that was retried so often, with these properties."""
         self.task.push_request(
             args=[MESSAGE],
             kwargs={},
@@ -52,20 +52,20 @@ class Bench:
             retries=retries,
             called_directly=False,
             delivery_info={},
-            properties={"delivery_tag": handle},
+            properties={"delivery_tag": handle} | properties,
         )
         try:
             return self.task(MESSAGE)
         finally:
             self.task.pop_request()
 
-    def fails_with(self, error: Exception, *, stage: str = "speech", retries: int = 0) -> Any:
+    def fails_with(self, error: Exception, *, stage: str = "speech", retries: int = 0, **properties: object) -> Any:
         def fail(work: Work) -> None:
             work.stage = stage
             raise error
 
         self.do = fail
-        return self.receive(retries=retries)
+        return self.receive(retries=retries, **properties)
 
     def sent(self) -> list[Any]:
         """The messages on the generation queue."""
@@ -118,6 +118,19 @@ def test_what_may_pass_is_sent_again_with_full_jitter(bench: Bench, retries: int
     assert 0 <= wait_of(again) <= 10 * 2**retries
     assert again.properties["MessageGroupId"] == "my-show"
     assert bench.now().status is EpisodeStatus.PENDING
+
+
+@pytest.mark.parametrize(
+    ("told", "group"), [("Org/7", "Org/7"), ("", "my-show"), ("a b", "my-show"), ("x" * 129, "my-show"), (7, "my-show")]
+)
+@pytest.mark.parametrize("error", [Retryable("the voice is away"), LeaseHeld("an-episode", 5)])
+def test_what_is_sent_again_counts_for_the_same_fair_share(
+    bench: Bench, error: Exception, told: object, group: str
+) -> None:
+    with pytest.raises(Retry):
+        bench.fails_with(error, MessageGroupId=told)
+
+    assert [again.properties["MessageGroupId"] for again in bench.sent()] == [group]
 
 
 def test_a_wait_that_was_asked_for_is_kept(bench: Bench) -> None:
