@@ -1,21 +1,29 @@
-"""The ``airdate`` command: its groups, and how an error reaches a person (one line, exit 1; wrong usage, exit 2)."""
+"""The ``airdate`` command: its groups, and how an error reaches a person (one line, exit 1; wrong usage, exit 2).
+
+A command's module is imported when the command is called: ``celery`` imports this one whatever it is
+asked, and few commands need what all of them need together.
+"""
 
 from __future__ import annotations
 
+import importlib
+import signal
 import sys
 
 import click
 
-from operations import dispatch, episodes, machine, shows, status
-from operations.dead_letters import all_commands as dead_letters
-from operations.doctor import commands as doctor
-from operations.fallback import commands as fallback
 from podcasting.errors import AirdateError
-from tasks import logs
 
 
 class Airdate(click.Group):
-    """A group whose commands' errors are one clear line."""
+    """A group whose commands are imported when called, and whose commands' errors are one clear line."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called; what the help lists are placeholders."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found.imported() if isinstance(found, Placeholder) else found, rest
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; what Airdate raises on purpose becomes click's error."""
@@ -23,9 +31,22 @@ class Airdate(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("stopped; nothing is lost, and the next run goes on", err=True)
-            sys.exit(machine.INTERRUPTED)
+            sys.exit(128 + signal.SIGINT)
         except AirdateError as error:
             raise click.ClickException(" ".join(str(error).split())) from error
+
+
+class Placeholder(click.Command):
+    """What the help says of a command, and the module whose ``COMMANDS`` hold it."""
+
+    def __init__(self, name: str, module: str, summary: str | None) -> None:
+        super().__init__(name, help=summary, hidden=summary is None)
+        self.module = module
+
+    def imported(self) -> click.Command:
+        """The command itself."""
+        commands: tuple[click.Command, ...] = importlib.import_module(self.module).COMMANDS
+        return next(command for command in commands if command.name == self.name)
 
 
 @click.group("airdate", cls=Airdate, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -45,14 +66,48 @@ def main(*, verbose: bool) -> None:
       airdate doctor                     prove this installation, and say what to mend
     """
     if verbose:
+        from tasks import logs  # Celery comes with it
+
         logs.configure()
 
 
-GROUPS = (shows, episodes, dispatch, dead_letters, status, fallback, doctor, machine)
+COMMANDS: dict[str, dict[str, str | None]] = {
+    "operations.shows": {"podcasts": "Shows: what they read, and when they are due."},
+    "operations.episodes": {"episodes": "Episodes: what became of each slot."},
+    "operations.dispatch": {
+        "discover": "Find what is due and send it, now, as beat has the discovery worker do.",
+        "generate": "Have a podcast's next episode made now; its later slots stay where they are.",
+        "process": "Send an unfinished episode on to its next worker now.",
+        "queues": "Show what waits in each queue and for how long, what workers have in hand, and the dead letters.",
+    },
+    "operations.dead_letters.all_commands": {
+        "dead-letters": "Messages that were given up: look at them, send them again, mend them, drop them.",
+    },
+    "operations.status": {
+        "status": "Show what waits, what became of the episodes, which providers are left alone, and the alarms that "
+        "stand.",
+        "breakers": "Outside providers: which are left alone since they failed or throttled.",
+    },
+    "operations.fallback.commands": {
+        "fallback": "Make and publish what is due straight from the database, while SQS can't be reached.",
+    },
+    "operations.doctor.commands": {
+        "doctor": "Prove the settings against each other and against the world, and say how to mend what is wrong.",
+    },
+    "operations.machine": {
+        "demo": "Make a podcast episode on this machine, from nothing, and show where to hear it.",
+        "run": "Run everything on this machine until Ctrl-C: AWS, site, workers, beat, Flower.",
+        "migrate": "Bring the database's tables to this release's revision, or to another.",
+        "schemas": "Write the messages' JSON Schema files, for producers in other languages.",
+        "follow": None,
+        "watch": None,
+    },
+}
+"""By module, its commands and the first sentence of their help; None for those that no help lists."""
 
-for group in GROUPS:
-    for command in group.COMMANDS:
-        main.add_command(command)
+for module, commands in COMMANDS.items():
+    for name, summary in commands.items():
+        main.add_command(Placeholder(name, module, summary))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The generation task: one message, the audio of one episode."""
 
 from podcasting.due import Work, work_for
-from podcasting.generation import generate
 from publishers.episode_checker import send_on
 from publishers.messages import PodcastGenerationMessage
 from publishers.queues import Task
@@ -13,6 +12,8 @@ from tasks.wiring import discovery, studio
 @app.task(name=Task.GENERATE_PODCAST.value, base=EpisodeTask, bind=True, pydantic=True)
 def generate_podcast(self: EpisodeTask, message: PodcastGenerationMessage) -> str:
     """Make the audio of the episode that the podcast is due, and send it on to be processed."""
+    from podcasting.generation import generate  # every worker imports the tasks, and few need what makes sound
+
     podcasts, now = studio().database.podcasts, studio().now()
     episode = podcasts.open_slot(message.data.podcast_id, now, stuck_after=studio().limits.stuck_after)
     if episode is None:

@@ -14,12 +14,9 @@ from celery.utils.imports import import_from_cwd
 from podcasting.breaker import Tolerance
 from podcasting.database import Database
 from podcasting.protection import protected
-from podcasting.providers.feeds.web import WebSources
 from podcasting.providers.storage import Storage
 from podcasting.providers.storage.folder import FolderStorage
 from podcasting.providers.storage.s3 import S3Storage
-from podcasting.providers.voices.hibari import HibariVoice
-from podcasting.providers.writers.extractive import ExtractiveWriter
 from podcasting.studio import Limits, Studio
 from publishers.fanout import Discovery
 from settings import SettingsError, settings
@@ -48,6 +45,11 @@ def studio() -> Studio:
     Raises:
         SettingsError: ``AIRDATE_STUDIO`` names nothing that can be imported.
     """
+    # Heavy, and only where episodes are made: the discovery worker loads none of it.
+    from podcasting.providers.feeds.web import WebSources
+    from podcasting.providers.voices.hibari import HibariVoice
+    from podcasting.providers.writers.extractive import ExtractiveWriter
+
     chosen = settings()
     built = Studio(
         database=database(),
@@ -95,12 +97,17 @@ def own_studio(name: str) -> Callable[[Studio], Studio]:
     return found
 
 
+def now() -> datetime:
+    """The time by the studio's clock. Without a studio of one's own that is :func:`utc_now`, and none is built."""
+    return studio().now() if settings().studio else utc_now()
+
+
 def discovery() -> Discovery:
     """A discovery as of now."""
     return Discovery(
         database=database(),
         sender=CelerySender(app),
-        now=studio().now(),
+        now=now(),
         claim_seconds=settings().claim_seconds,
         page=settings().discovery_page,
     )

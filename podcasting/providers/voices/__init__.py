@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # every process knows the ports; those that make no sound need no numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
-Samples = NDArray[np.float32]
+Samples: TypeAlias = "NDArray[np.float32]"
 """Mono sound, −1 to 1."""
 
 
 class Voice(Protocol):
-    """An engine that reads one turn of a dialogue aloud. Used by one thread at a time."""
+    """An engine that reads one turn of a dialogue aloud. Used by several threads at once: one that cannot
+    be locks itself.
+    """
 
     name: str
     """Engine and version; part of each clip's key, so another engine never reuses its clips."""
