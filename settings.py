@@ -22,6 +22,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 EMBEDDED_ACCOUNT = "123456789012"
 """The account number that moto answers with."""
 
+MOST_CLIPS = 4
+"""Clips spoken at once where nothing is set, however many the cores: each takes some 40 MB."""
+
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
 """A wait: at most a year, so that adding it to now is always a date."""
 
@@ -82,6 +85,7 @@ class Settings(BaseSettings):
     alarm_quiet: Seconds = 3600
     studio: str = Field(default="", pattern=r"^([\w.]+:\w+)?$")
     max_stories: int = Field(default=5, ge=1, le=30)
+    clips_at_once: int | None = Field(default=None, ge=1, le=32)
     fetch_timeout: Seconds = 20
     fetch_max_bytes: int = Field(default=5 * 1024 * 1024, ge=1024)
     allow_file_sources: bool | None = None
@@ -137,6 +141,12 @@ class Settings(BaseSettings):
     def files_allowed(self) -> bool:
         """Whether a source may be a file: on one's own machine, unless said otherwise; not on a platform."""
         return self.embedded if self.allow_file_sources is None else self.allow_file_sources
+
+    @property
+    def clips_in_parallel(self) -> int:
+        """How many clips of an episode are spoken at once: one for each core, unless said otherwise."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.clips_at_once or min(MOST_CLIPS, cores)
 
     @property
     def embedded_aws_file(self) -> Path:

@@ -66,7 +66,7 @@ def generate(work: Work) -> None:
     spoken = work.run(
         "speech",
         fingerprint("speech", studio.voice.name, turns),
-        lambda: speak(turns, studio.voice, studio.workspace, work.progress),
+        lambda: speak(turns, studio.voice, studio.workspace, work.progress, at_once=studio.limits.clips_at_once),
         Speech,
     )
 

@@ -28,6 +28,8 @@ class Limits:
     max_attempts: int = 10
     """Starts of work without getting a step further, before an episode fails."""
     max_stories: int = 5
+    clips_at_once: int = 1
+    """Turns of one episode that are spoken side by side."""
     alarm_quiet_seconds: float = 3600
     """An alarm that came again within this is counted, not told anew."""
     tolerance: Tolerance = field(default_factory=Tolerance)

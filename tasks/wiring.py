@@ -69,6 +69,7 @@ def studio() -> Studio:
             stuck_after=chosen.stuck_after,
             max_attempts=chosen.max_attempts,
             max_stories=chosen.max_stories,
+            clips_at_once=chosen.clips_in_parallel,
             alarm_quiet_seconds=chosen.alarm_quiet,
             tolerance=Tolerance(
                 failures=chosen.breaker_failures,

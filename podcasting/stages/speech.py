@@ -1,12 +1,14 @@
-"""Speech: every turn of the script read aloud, one clip each.
+"""Speech: every turn of the script read aloud, one clip each, several at once.
 
 A clip is stored the moment it is made, under a key that holds the hash of what made it. A worker
-that dies has lost the clip in hand and no more.
+that dies has lost the clips in hand and no more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 
 import numpy as np
 
@@ -46,32 +48,64 @@ class Speech(Frozen):
     """One for each turn, in order."""
 
 
-def speak(given: SpeechInput, voice: Voice, workspace: Storage, progress: Callable[[str], None]) -> Speech:
-    """Have ``voice`` read every turn; clips that ``workspace`` already holds are used again.
+def speak(
+    given: SpeechInput,
+    voice: Voice,
+    workspace: Storage,
+    progress: Callable[[str], None],
+    *,
+    at_once: int = 1,
+) -> Speech:
+    """Have ``voice`` read every turn, ``at_once`` of them at a time; clips that ``workspace`` holds are used again.
 
-    ``progress`` is told of each clip before it is made, and ends the stage at once by raising.
+    What comes of it is the same however many are made at once. ``progress`` is told of each clip
+    before it is made, and ends the stage at once by raising.
 
     Raises:
         Permanent: the voice speaks no such language, or what it made of a turn is no speech; names
-            the turn and its text.
+            the turn (the first, when several fail) and its text.
         Retryable: the voice or the storage failed for a reason that may pass.
     """
     if not voice.speaks(given.language):
         raise Permanent(
             f"{voice.name} speaks no {given.language!r}; give the podcast another language or Airdate another voice"
         )
-    clips = []
-    for number, turn in enumerate(given.turns, start=1):
-        place = f"{number} of {len(given.turns)}"
-        progress(f"clip {place}")
-        key = f"clips/{fingerprint('clip', voice.name, turn.host, turn.text)}.wav"
-        seconds = _stored_seconds(workspace, key, voice.sample_rate)
-        if seconds is None:
-            samples = _spoken(voice, turn, place)
-            workspace.put(key, write_wav(samples, voice.sample_rate), content_type="audio/wav")
-            seconds = len(samples) / voice.sample_rate
-        clips.append(Clip(key=key, seconds=seconds))
-    return Speech(sample_rate=voice.sample_rate, clips=tuple(clips))
+    keys = [f"clips/{fingerprint('clip', voice.name, turn.host, turn.text)}.wav" for turn in given.turns]
+    made: dict[str, Future[float]] = {}  # by key, so that words which come again are spoken once
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="clip")
+    try:
+        for number, (key, turn) in enumerate(zip(keys, given.turns, strict=True), start=1):
+            if not _room(made.values(), at_once):
+                break
+            place = f"{number} of {len(keys)}"
+            progress(f"clip {place}")
+            if key not in made:
+                # In this one's context, so that the logs of the voice tell the episode.
+                made[key] = pool.submit(copy_context().run, _seconds, voice, workspace, key, turn, place)
+        # After a failure too, for the turns before it: which of them is told does not hang on who was quicker.
+        wait(made.values())
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    seconds = {key: clip.result() for key, clip in made.items()}
+    return Speech(sample_rate=voice.sample_rate, clips=tuple(Clip(key=key, seconds=seconds[key]) for key in keys))
+
+
+def _room(clips: Collection[Future[float]], at_once: int) -> bool:
+    """Wait until one more clip can be begun; False when one failed, so that none need be."""
+    running = [clip for clip in clips if not clip.done()]
+    if len(running) >= at_once:
+        wait(running, return_when=FIRST_COMPLETED)
+    return not any(clip.done() and clip.exception() for clip in clips)
+
+
+def _seconds(voice: Voice, workspace: Storage, key: str, turn: Turn, place: str) -> float:
+    """The length of the clip at ``key``, made now unless it is there."""
+    seconds = _stored_seconds(workspace, key, voice.sample_rate)
+    if seconds is None:
+        samples = _spoken(voice, turn, place)
+        workspace.put(key, write_wav(samples, voice.sample_rate), content_type="audio/wav")
+        seconds = len(samples) / voice.sample_rate
+    return seconds
 
 
 def _stored_seconds(workspace: Storage, key: str, sample_rate: int) -> float | None:

@@ -35,7 +35,7 @@ def clips(machine: Machine) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (machine.home / "work" / "clips").glob("*.wav")}
 
 
-def test_kill_9_in_mid_speech_costs_at_most_the_clip_in_hand(machine: Machine) -> None:
+def test_kill_9_in_mid_speech_costs_at_most_the_clips_in_hand(machine: Machine) -> None:
     add_podcast(machine)
     machine.airdate("discover", "podcasts")
     machine.start("generator")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -52,6 +53,52 @@ def test_speaks_mono_samples_between_minus_one_and_one(voice: Voice) -> None:
     assert samples.ndim == 1
     assert 0.05 < np.abs(samples).max() <= 1
     assert np.isfinite(samples).all()
+
+
+def test_says_to_several_at_once_what_it_says_to_one(voice: Voice) -> None:
+    texts = [SENTENCE, "A gull called twice.", "Zyxomma flew over the quay.", SENTENCE]
+    in_turn = [voice.speak(text, number % 2) for number, text in enumerate(texts)]
+
+    with ThreadPoolExecutor(4) as pool:
+        at_once = list(pool.map(voice.speak, texts, (0, 1, 0, 1)))
+
+    for alone, together in zip(in_turn, at_once, strict=True):
+        np.testing.assert_array_equal(alone, together)
+
+
+def test_hibari_loads_its_model_once_and_anew_in_each_process() -> None:
+    told = subprocess.run([sys.executable, "-c", LOADING], capture_output=True, text=True, timeout=120, check=True)
+
+    assert told.stdout.split() == ["child", "2", "child", "2", "parent", "0"]  # the model, and what reads unknown words
+
+
+LOADING = f"""
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from podcasting.providers.voices.hibari import HibariVoice
+
+voice, loaded = HibariVoice(), []
+
+def two_episodes():
+    import onnxruntime
+
+    class Session(onnxruntime.InferenceSession):
+        def __init__(self, *arguments, **options):
+            loaded.append(arguments)
+            super().__init__(*arguments, **options)
+
+    onnxruntime.InferenceSession = Session
+    for episode in range(2):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(voice.speak, [{SENTENCE!r}, "Zyxomma flew over the quay."] * 4, [0, 1] * 4))
+    print("child", len(loaded), flush=True)
+
+for _ in range(2):
+    child = multiprocessing.get_context("fork").Process(target=two_episodes)
+    child.start()
+    child.join()
+print("parent", len(loaded))
+"""
 
 
 @pytest.mark.parametrize("host", [0, 1])

@@ -166,6 +166,14 @@ def test_files_are_sources_on_ones_own_machine_unless_said_otherwise(
     assert read(monkeypatch, **variables).files_allowed is allowed
 
 
+def test_clips_are_spoken_on_all_cores_up_to_four_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, clips in ((1, 1), (2, 2), (64, 4)):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)), raising=False)
+        assert read(monkeypatch).clips_in_parallel == clips
+
+    assert read(monkeypatch, AIRDATE_CLIPS_AT_ONCE="12").clips_in_parallel == 12
+
+
 # Wrong values -----------------------------------------------------------------------------------------
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import threading
+from contextvars import ContextVar
+
 import numpy as np
 import pytest
 
-from podcasting.errors import LeaseLost, Permanent
+from podcasting.errors import LeaseLost, Permanent, Retryable
 from podcasting.fingerprint import fingerprint
 from podcasting.providers.voices import Samples
 from podcasting.providers.writers import Turn
@@ -161,3 +164,132 @@ def test_says_which_turn_the_voice_refused() -> None:
 
     with pytest.raises(Permanent, match=r"turn 4 of 4 cannot be spoken: .*你好"):
         speak(given(*TURNS, turn), ToneVoice(), MemoryStorage(), silently)
+
+
+# Several at once --------------------------------------------------------------------------------------
+
+
+class Choir(ToneVoice):
+    """Sings only when as many ask at once as it has parts."""
+
+    def __init__(self, parts: int) -> None:
+        super().__init__()
+        self._parts = threading.Barrier(parts, timeout=10)
+
+    def speak(self, text: str, host: int) -> Samples:
+        self._parts.wait()
+        return super().speak(text, host)
+
+
+class LastFirst(ToneVoice):
+    """Ends with the first turn only when it was asked for the others."""
+
+    def __init__(self, others: int) -> None:
+        super().__init__()
+        self._asked = threading.Semaphore(0)
+        self._others = others
+
+    def speak(self, text: str, host: int) -> Samples:
+        if text == TURNS[0].text:
+            for _ in range(self._others):
+                assert self._asked.acquire(timeout=10)
+        else:
+            self._asked.release()
+        return super().speak(text, host)
+
+
+def test_as_many_clips_as_allowed_are_made_at_once() -> None:
+    speech = speak(given(), Choir(3), MemoryStorage(), silently, at_once=3)
+
+    assert len(speech.clips) == 3
+
+
+def test_never_more_than_allowed_are_made_at_once() -> None:
+    class Counting(ToneVoice):
+        now = most = 0
+        lock = threading.Lock()
+
+        def speak(self, text: str, host: int) -> Samples:
+            with self.lock:
+                self.now += 1
+                self.most = max(self.most, self.now)
+            samples = super().speak(text, host)
+            with self.lock:
+                self.now -= 1
+            return samples
+
+    voice = Counting()
+    turns = [Turn(host=0, section=0, text=f"This is turn number {number}.") for number in range(20)]
+
+    speak(given(*turns), voice, MemoryStorage(), silently, at_once=2)
+
+    assert voice.most <= 2
+    assert len(voice.spoken) == 20
+
+
+def test_however_many_at_once_and_in_whatever_order_the_speech_is_the_same() -> None:
+    one, three, told = MemoryStorage(), MemoryStorage(), []
+
+    in_turn = speak(given(), ToneVoice(), one, silently)
+    at_once = speak(given(), LastFirst(others=2), three, told.append, at_once=3)
+
+    assert at_once == in_turn
+    assert three.contents == one.contents
+    assert told == ["clip 1 of 3", "clip 2 of 3", "clip 3 of 3"]
+
+
+def test_words_that_come_again_are_spoken_once() -> None:
+    voice = ToneVoice()
+
+    speech = speak(given(TURNS[0], TURNS[1], TURNS[0]), voice, MemoryStorage(), silently, at_once=3)
+
+    assert sorted(voice.spoken) == sorted((turn.text, turn.host) for turn in TURNS[:2])
+    assert speech.clips[0] == speech.clips[2]
+
+
+def test_a_failure_is_told_of_the_first_turn_that_failed_and_ends_the_others() -> None:
+    class Hoarse(LastFirst):
+        def speak(self, text: str, host: int) -> Samples:
+            super().speak(text, host)
+            raise Retryable(f"too hoarse for {text!r}")
+
+    voice, told = Hoarse(others=1), []
+    turns = [*TURNS, *(Turn(host=0, section=1, text=f"This is turn number {number}.") for number in range(20))]
+
+    with pytest.raises(Retryable, match=TURNS[0].text):
+        speak(given(*turns), voice, MemoryStorage(), told.append, at_once=2)
+
+    assert len(voice.spoken) <= 3
+    assert len(told) <= 3
+
+
+def test_a_lost_lease_does_not_wait_for_the_clips_in_hand() -> None:
+    class Slow(ToneVoice):
+        go_on = threading.Event()
+
+        def speak(self, text: str, host: int) -> Samples:
+            assert self.go_on.wait(10)
+            return super().speak(text, host)
+
+    voice = Slow()
+
+    def lose_the_lease(message: str) -> None:
+        if message == "clip 2 of 3":
+            raise LeaseLost("morning-1", 4)
+
+    with pytest.raises(LeaseLost):
+        speak(given(), voice, MemoryStorage(), lose_the_lease, at_once=2)
+    assert voice.spoken == []
+    voice.go_on.set()
+
+
+def test_what_the_voice_logs_is_bound_to_the_episode() -> None:
+    episode: ContextVar[str] = ContextVar("episode")
+    episode.set("morning-1")
+
+    class Logging(ToneVoice):
+        def speak(self, text: str, host: int) -> Samples:
+            assert episode.get() == "morning-1"
+            return super().speak(text, host)
+
+    speak(given(), Logging(), MemoryStorage(), silently, at_once=3)
