@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime
 
 from podcasting.database.claims import Claim
 from podcasting.due import Work, work_for
-from podcasting.models import Episode
-from publishers.fanout import Counts, Discovery, Outgoing, fan_out, send_claimed
+from podcasting.models import Episode, Podcast
+from publishers.fanout import Counts, Discovery, MessagesFor, Outgoing, fan_out, send_claimed
 from publishers.messages import EpisodeData, EpisodeMetadata, EpisodeProcessingMessage
 from publishers.podcast_scheduler import generation_of
 from publishers.queues import Task
@@ -25,7 +25,7 @@ def check_episodes(discovery: Discovery) -> Counts:
     def claim_page() -> list[Claim[Episode]]:
         return claims.episodes(discovery.now, seconds=discovery.claim_seconds, limit=discovery.page)
 
-    return fan_out(discovery, claim_page, _message_maker(discovery))
+    return fan_out(discovery, claim_page, _messages(discovery))
 
 
 def send_on(discovery: Discovery, episode_id: str, *, even_if_claimed: bool = False) -> Counts:
@@ -36,26 +36,24 @@ def send_on(discovery: Discovery, episode_id: str, *, even_if_claimed: bool = Fa
     """
     discovery.database.claims.make_claimable(episode_id, discovery.now, even_if_claimed=even_if_claimed)
     claim = discovery.database.claims.episode(episode_id, discovery.now, seconds=discovery.claim_seconds)
-    return send_claimed(discovery, [claim], _message_maker(discovery)) if claim else Counts()
+    return send_claimed(discovery, [claim], _messages(discovery)) if claim else Counts()
 
 
-def _message_maker(discovery: Discovery) -> Callable[[Claim[Any]], Outgoing]:
-    def message_for(claim: Claim[Any]) -> Outgoing:
-        episode: Episode = claim.subject
-        podcast = discovery.database.podcasts.get(episode.podcast_id)
-        if work_for(episode) is Work.GENERATION:
-            return generation_of(podcast)
-        message = EpisodeProcessingMessage(
-            version="1.0",
-            type="episode_processing",
-            data=EpisodeData(
-                episode_id=episode.id,
-                podcast_id=episode.podcast_id,
-                status=episode.status,
-                timestamp=discovery.now,
-            ),
-            metadata=EpisodeMetadata(retry_count=0, source="episode_checker"),
-        )
-        return Outgoing(Task.PROCESS_EPISODE, message, group=podcast.fair_group)
+def _messages(discovery: Discovery) -> MessagesFor:
+    def messages_for(page: Sequence[Claim[Episode]]) -> list[Outgoing]:
+        podcasts = discovery.database.podcasts.named({claim.subject.podcast_id for claim in page})
+        return [_message(claim.subject, podcasts[claim.subject.podcast_id], discovery.now) for claim in page]
 
-    return message_for
+    return messages_for
+
+
+def _message(episode: Episode, podcast: Podcast, now: datetime) -> Outgoing:
+    if work_for(episode) is Work.GENERATION:
+        return generation_of(podcast)
+    message = EpisodeProcessingMessage(
+        version="1.0",
+        type="episode_processing",
+        data=EpisodeData(episode_id=episode.id, podcast_id=episode.podcast_id, status=episode.status, timestamp=now),
+        metadata=EpisodeMetadata(retry_count=0, source="episode_checker"),
+    )
+    return Outgoing(Task.PROCESS_EPISODE, message, group=podcast.fair_group)

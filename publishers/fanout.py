@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from podcasting.database import Database
 from podcasting.database.claims import Claim
@@ -59,12 +59,14 @@ class Discovery:
 
 
 AnyClaim = Claim[Podcast] | Claim[Episode]
+MessagesFor = Callable[[Sequence[Any]], Sequence[Outgoing]]
+"""Makes the messages of a page of claims, in their order; a page at once, so that it can look things up at once."""
 
 
 def fan_out(
     discovery: Discovery,
     claim_page: Callable[[], Sequence[AnyClaim]],
-    message_for: Callable[[AnyClaim], Outgoing],
+    messages_for: MessagesFor,
 ) -> Counts:
     """Claim and send page by page, until nothing is due or a message cannot be sent.
 
@@ -73,18 +75,16 @@ def fan_out(
     total = Counts()
     while True:
         claims = claim_page()
-        counts = send_claimed(discovery, claims, message_for) if claims else Counts()
+        counts = send_claimed(discovery, claims, messages_for) if claims else Counts()
         total += counts
         if len(claims) < discovery.page or counts.released:
             return total
 
 
-def send_claimed(
-    discovery: Discovery, claims: Sequence[AnyClaim], message_for: Callable[[AnyClaim], Outgoing]
-) -> Counts:
+def send_claimed(discovery: Discovery, claims: Sequence[AnyClaim], messages_for: MessagesFor) -> Counts:
     """Send one message for each claim, and release the claims whose message was not sent."""
     try:
-        reasons = discovery.sender.send([message_for(claim) for claim in claims])
+        reasons = discovery.sender.send(messages_for(claims))
     except BaseException:
         # Nobody knows what was sent. A second copy does no harm; a claim on what was not sent would keep it waiting.
         for claim in claims:

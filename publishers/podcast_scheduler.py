@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from podcasting.database.claims import Claim
 from podcasting.models import Podcast
@@ -18,13 +18,13 @@ def schedule_podcasts(discovery: Discovery) -> Counts:
     def claim_page() -> list[Claim[Podcast]]:
         return claims.podcasts(discovery.now, seconds=discovery.claim_seconds, limit=discovery.page)
 
-    return fan_out(discovery, claim_page, _claimed)
+    return fan_out(discovery, claim_page, _generations)
 
 
 def schedule_podcast(discovery: Discovery, podcast_id: str) -> Counts:
     """The same for one podcast; counts nothing when it is not due or was claimed already."""
     claim = discovery.database.claims.podcast(podcast_id, discovery.now, seconds=discovery.claim_seconds)
-    return send_claimed(discovery, [claim], _claimed) if claim else Counts()
+    return send_claimed(discovery, [claim], _generations) if claim else Counts()
 
 
 def generation_of(podcast: Podcast) -> Outgoing:
@@ -43,5 +43,5 @@ def generation_of(podcast: Podcast) -> Outgoing:
     return Outgoing(Task.GENERATE_PODCAST, message, group=podcast.fair_group)
 
 
-def _claimed(claim: Claim[Any]) -> Outgoing:
-    return generation_of(claim.subject)
+def _generations(page: Sequence[Claim[Podcast]]) -> list[Outgoing]:
+    return [generation_of(claim.subject) for claim in page]
