@@ -91,6 +91,9 @@ COMMANDS: dict[str, dict[str, str | None]] = {
     "operations.fallback.commands": {
         "fallback": "Make and publish what is due straight from the database, while SQS can't be reached.",
     },
+    "operations.cost.commands": {
+        "cost": "Tell what a month on AWS costs, part by part, and what to change to pay less.",
+    },
     "operations.doctor.commands": {
         "doctor": "Prove the settings against each other and against the world, and say how to mend what is wrong.",
     },

@@ -1,0 +1,143 @@
+"""The cost model against counted requests: real workers, and a proxy that counts what they ask for."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.cost.requests import Requests, predicted_requests
+from tests.contract.conftest import Endpoints, Outcomes, Rig, at_once, rigs
+from tests.fakes.celery_worker import CeleryWorker
+
+pytestmark = pytest.mark.slow
+
+TOLERANCE = 0.15
+"""Of all requests of a period."""
+EACH_TOLERANCE = 0.25
+"""Of those of one action."""
+WHOLE = 4
+"""A period begins and ends amid polls, beats and batches: so many of an action may belong beyond its ends. A beat
+over all that a worker may hold here is four requests."""
+WHOLE_PUBLISHES = 6
+"""How many calls a burst's events share hangs on how long SNS takes for each."""
+RIGS = ["ministack-prefork", "ministack-prefork-watched"]
+PERIODS = ["burst", "idle", "trickle"]
+SLOTS = 2
+MULTIPLIER = 16
+WAIT_SECONDS = 1
+SETTLED_SECONDS = 1
+"""Until what was done is deleted and told."""
+VISIBILITY = 6
+BURST = 400
+TRICKLE = 16
+NAP_SECONDS = 1.0
+GAP_SECONDS = 0.8
+
+
+@dataclass(frozen=True)
+class Period:
+    """Some time of a worker's life."""
+
+    counted: Counter[str]
+    predicted: Requests
+
+
+def scenario(endpoints: Endpoints, directory: Path) -> Outcomes[dict[str, Period]]:
+    with rigs(endpoints, directory, RIGS, visibility=VISIBILITY, multiplier=MULTIPLIER, wait_time=WAIT_SECONDS) as made:
+        return at_once(play, made)
+
+
+def play(rig: Rig) -> dict[str, Period]:
+    watched = rig.name == RIGS[1]
+    worker = rig.worker(publish_at=rig.proxy.endpoint, events=watched)
+    worker.until_ready(60)
+    worker.publish("noop")  # what is made at its first use is made now
+    worker.until("the first is done", lambda: not rig.depth().waiting)
+    told = {
+        "slots": SLOTS,
+        "prefetch_multiplier": MULTIPLIER,
+        "wait_seconds": WAIT_SECONDS,
+        "visibility_seconds": VISIBILITY,
+        "events": watched,
+        "remote_control": watched,
+        "worker_heartbeat_seconds": 2 if watched else None,  # Celery's own interval
+    }
+    return {
+        "burst": burst(rig, worker, told),
+        "idle": idle(rig, told),
+        "trickle": trickle(rig, worker, told),
+    }
+
+
+def burst(rig: Rig, worker: CeleryWorker, told: dict[str, Any]) -> Period:
+    """Many short tasks at once. How fast this machine is, is measured, and the model told."""
+    rig.proxy.forget_counts()
+    began = time.monotonic()
+    with worker.producer.producer_pool.acquire() as producer, producer.batch():
+        for _ in range(BURST):
+            worker.publish("noop", producer=producer)
+    worker.until("all are done", lambda: not rig.depth().waiting)
+    took = time.monotonic() - began
+    time.sleep(SETTLED_SECONDS)
+    predicted = predicted_requests(
+        tasks=BURST,
+        seconds=time.monotonic() - began,
+        service_seconds=SLOTS * took / BURST,
+        arriving_together=BURST,
+        **told,
+    )
+    return Period(rig.proxy.counts, predicted)
+
+
+def idle(rig: Rig, told: dict[str, Any]) -> Period:
+    """Nothing to do, for ten polls of a queue: counted polls end it, not a clock."""
+    polls = 10 * (2 if told["remote_control"] else 1)
+    rig.proxy.forget_counts()
+    began = time.monotonic()
+    while rig.proxy.counts["ReceiveMessage"] < polls:
+        time.sleep(0.02)
+    predicted = predicted_requests(tasks=0, seconds=time.monotonic() - began, service_seconds=0, **told)
+    return Period(rig.proxy.counts, predicted)
+
+
+def trickle(rig: Rig, worker: CeleryWorker, told: dict[str, Any]) -> Period:
+    """Longer tasks, one by one, at random."""
+    # The quantiles of an exponential distribution, shuffled: so few gaps drawn at random would be anything.
+    gaps = [-GAP_SECONDS * math.log(1 - (number + 0.5) / TRICKLE) for number in range(TRICKLE)]
+    random.Random(1).shuffle(gaps)
+    rig.proxy.forget_counts()
+    began = time.monotonic()
+    for gap in gaps:
+        time.sleep(gap)
+        with worker.producer.producer_pool.acquire() as producer, producer.batch():
+            worker.publish("sleep", NAP_SECONDS, "nap", producer=producer)
+    worker.until("all are done", lambda: not rig.depth().waiting)
+    time.sleep(SETTLED_SECONDS)
+    predicted = predicted_requests(
+        tasks=TRICKLE,
+        seconds=time.monotonic() - began,
+        service_seconds=NAP_SECONDS,
+        published_together=1,
+        **told,
+    )
+    return Period(rig.proxy.counts, predicted)
+
+
+@pytest.mark.parametrize("rig", RIGS)
+@pytest.mark.parametrize("period", PERIODS)
+def test_the_model_predicts_what_is_counted(seen: Outcomes[dict[str, Period]], rig: str, period: str) -> None:
+    found = seen[rig].result()[period]
+    predicted, counted = found.predicted.by_action(), found.counted
+    print(f"\n{rig}, {period}: counted {dict(counted)}, predicted {dict(predicted)}")  # noqa: T201 - figures to quote
+
+    assert sum(predicted.values()) == pytest.approx(sum(counted[action] for action in predicted), rel=TOLERANCE)
+    for action, number in predicted.items():
+        whole = WHOLE_PUBLISHES if action == "PublishBatch" else WHOLE
+        assert number == pytest.approx(counted[action], rel=EACH_TOLERANCE, abs=whole), action
