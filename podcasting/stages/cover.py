@@ -149,9 +149,10 @@ def _font(size: int) -> Font:
 
 
 def _background(scheme: Scheme) -> Image.Image:
-    mask = Image.linear_gradient("L").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-    top, bottom = (Image.new("RGB", (SIDE, SIDE), colour) for colour in (scheme.top, scheme.bottom))
-    return Image.composite(bottom, top, mask)
+    # A strip of one pixel's width, then made wide: at full size it would take three pictures more of memory.
+    mask = Image.linear_gradient("L").resize((1, SIDE), Image.Resampling.BICUBIC)
+    top, bottom = (Image.new("RGB", (1, SIDE), colour) for colour in (scheme.top, scheme.bottom))
+    return Image.composite(bottom, top, mask).resize((SIDE, SIDE), Image.Resampling.NEAREST)
 
 
 def _draw_wave(draw: ImageDraw.ImageDraw, scheme: Scheme, digest: bytes, *, middle: int, reach: int) -> None:
