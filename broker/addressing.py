@@ -52,6 +52,7 @@ class AddressingChannel(SQS.Channel):
         self._passing: set[str] = set()
         self._ephemeral: EphemeralQueues | None = None
         self._steady: Any = None
+        self._canonical: dict[str, str] = {}
         super().__init__(connection, **kwargs)
 
     # Clients --------------------------------------------------------------------------------------
@@ -65,6 +66,7 @@ class AddressingChannel(SQS.Channel):
             retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
             max_pool_connections=self.options.publish_threads + 4,
             tcp_keepalive=True,
+            parameter_validation=False,  # SQS checks what it is sent; to do so twice costs as much as to make it
         )
         told = Config(**(self.transport_options.get("client-config") or {}))
         merged = limits.merge(told)
@@ -96,6 +98,12 @@ class AddressingChannel(SQS.Channel):
         return self._steady
 
     # Queues ---------------------------------------------------------------------------------------
+
+    def canonical_queue_name(self, queue_name: str) -> str:
+        """The name by which SQS knows a queue; asked several times a message, so it is made once."""
+        if queue_name not in self._canonical:
+            self._canonical[queue_name] = super().canonical_queue_name(queue_name)
+        return self._canonical[queue_name]
 
     def _update_queue_cache(self, queue_name_prefix: str) -> None:
         if self.options.queue_urls:

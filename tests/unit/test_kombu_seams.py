@@ -58,6 +58,7 @@ OVERRIDDEN = {
     "_size": "(self, queue)",
     "_subscribe_queue_to_fanout_exchange_if_required": "(self, queue_name: 'str') -> 'None'",
     "_update_queue_cache": "(self, queue_name_prefix)",
+    "canonical_queue_name": "(self, queue_name)",
     "after_reply_message_received": "(self, queue)",
     "asynsqs": "(self, queue=None)",
     "basic_ack": "(self, delivery_tag, multiple=False)",
