@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -83,6 +83,17 @@ class Podcast(Frozen):
     def fair_group(self) -> str:
         """Whose fair share of the queues its work counts for; without an owner it is one of its own."""
         return self.owner or self.id
+
+
+class Listing(NamedTuple):
+    """What a list of all podcasts says of one; a tuple, because there may be many thousands."""
+
+    id: str
+    title: str
+    description: str
+    author: str
+    language: str
+    latest_episode_at: datetime | None
 
 
 class Failure(Frozen):

@@ -8,7 +8,7 @@ cannot stay.
 from __future__ import annotations
 
 from podcasting.errors import Retryable
-from podcasting.models import Episode, Podcast
+from podcasting.models import Episode
 from podcasting.providers.writers import Script
 from podcasting.stages.collect import Collected
 from podcasting.stages.feed import PublishedEpisode, render_feed
@@ -27,22 +27,27 @@ def refresh(studio: Studio, podcast_id: str) -> int:
     Raises:
         Retryable: the podcast changed faster than it could be written, or the store failed.
     """
+    version = _refresh_show(studio, podcast_id)
+    _refresh_index(studio)
+    return version
+
+
+def refresh_all(studio: Studio) -> None:
+    """Write every podcast's feed and page anew: after the site's address changed, or its files were lost."""
+    for podcast in studio.database.podcasts.listed():
+        _refresh_show(studio, podcast.id)
+    _refresh_index(studio)
+
+
+def _refresh_show(studio: Studio, podcast_id: str) -> int:
     for _ in range(MOST_REWRITES):
         podcast = studio.database.podcasts.get(podcast_id)
         episodes = [published(studio, episode) for episode in studio.database.episodes.released(podcast_id)]
         _put(studio, f"{podcast_id}/feed.xml", render_feed(podcast, episodes, studio.site_url), "application/rss+xml")
         _put(studio, f"{podcast_id}/index.html", render_page(podcast, episodes), "text/html; charset=utf-8")
-        _refresh_index(studio)
         if studio.database.podcasts.get(podcast_id).version == podcast.version:
             return podcast.version
     raise Retryable(f"the feed of {podcast_id} changed faster than it could be written, {MOST_REWRITES} times")
-
-
-def refresh_all(studio: Studio) -> None:
-    """Write every podcast's feed and page anew: after the site's address changed, or its files were lost."""
-    for podcast in studio.database.podcasts.all():
-        refresh(studio, podcast.id)
-    _refresh_index(studio)
 
 
 def published(studio: Studio, episode: Episode) -> PublishedEpisode:
@@ -69,14 +74,12 @@ def published(studio: Studio, episode: Episode) -> PublishedEpisode:
 
 def _refresh_index(studio: Studio) -> None:
     for _ in range(MOST_REWRITES):
-        podcasts = studio.database.podcasts.all()
-        _put(studio, "index.html", render_index(podcasts), "text/html; charset=utf-8")
-        if _versions(studio.database.podcasts.all()) == _versions(podcasts):
+        # Read before the list is, so that what changes in between is seen after writing.
+        edition = studio.database.podcasts.edition()
+        page = render_index(studio.database.podcasts.listed())
+        _put(studio, "index.html", page, "text/html; charset=utf-8")
+        if studio.database.podcasts.edition() == edition:
             return
-
-
-def _versions(podcasts: list[Podcast]) -> dict[str, int]:
-    return {podcast.id: podcast.version for podcast in podcasts}
 
 
 def _put(studio: Studio, key: str, content: bytes, content_type: str) -> None:

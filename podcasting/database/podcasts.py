@@ -14,7 +14,7 @@ from podcasting.database.lost_connections import again, again_if_undone
 from podcasting.database.rows import episode_from, podcast_from
 from podcasting.database.schema import Utc, episodes, podcasts
 from podcasting.errors import InvalidPodcast, UnknownPodcast
-from podcasting.models import ENDED, Episode, EpisodeStatus, Podcast, PodcastState
+from podcasting.models import ENDED, Episode, EpisodeStatus, Listing, Podcast, PodcastState
 
 
 class Podcasts:
@@ -63,6 +63,19 @@ class Podcasts:
             return [
                 podcast_from(row) for row in connection.execute(select(podcasts).order_by(podcasts.c.id)).mappings()
             ]
+
+    def listed(self) -> list[Listing]:
+        """What a list of all podcasts says of each, by id."""
+        columns = [podcasts.c[name] for name in Listing._fields]
+        with read(self._engine) as connection:
+            return [Listing(*row) for row in connection.execute(select(*columns).order_by(podcasts.c.id))]
+
+    def edition(self) -> tuple[int, int]:
+        """Another one as soon as a podcast was added, or what one publishes changed: versions only grow."""
+        statement = select(func.count(), func.coalesce(func.sum(podcasts.c.version), 0))
+        with read(self._engine) as connection:
+            count, versions = connection.execute(statement).one()
+        return int(count), int(versions)
 
     @again_if_undone
     def set_state(self, podcast_id: str, state: PodcastState) -> Podcast:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from podcasting.models import Podcast
+from podcasting.models import Listing, Podcast
 from podcasting.stages.feed import DISCLOSURE, PublishedEpisode, legal_text, newest_first, update_frequency
 from podcasting.stages.publish import FEED_TYPE, web_url
 
@@ -40,7 +40,7 @@ def render_page(podcast: Podcast, episodes: Sequence[PublishedEpisode]) -> bytes
     )
 
 
-def render_index(podcasts: Sequence[Podcast]) -> bytes:
+def render_index(podcasts: Sequence[Listing | Podcast]) -> bytes:
     """The page that lists ``podcasts`` by title, as UTF-8 HTML; to be kept at the site's root."""
     by_title = sorted(podcasts, key=lambda podcast: (podcast.title.casefold(), podcast.id))
     return _rendered("index.html", podcasts=by_title)

@@ -75,6 +75,21 @@ class TestPodcasts:
         with pytest.raises(InvalidPodcast, match="paused"):
             database.podcasts.make_due("my-show", clock.now)
 
+    def test_the_edition_of_the_list_changes_with_what_it_shows(
+        self, database: Database, add_podcast: AddPodcast, clock: Clock
+    ) -> None:
+        assert (database.podcasts.edition(), database.podcasts.listed()) == ((0, 0), [])
+        add_podcast(database)
+        added = database.podcasts.edition()
+        assert [(show.id, show.latest_episode_at) for show in database.podcasts.listed()] == [("my-show", None)]
+
+        lease = take(database, clock, open_slot(database, clock))
+        assert database.podcasts.edition() == added, "an episode under way is not shown"
+        database.episodes.release(lease, clock.now)
+
+        assert database.podcasts.edition() != added
+        assert database.podcasts.listed()[0].latest_episode_at == database.podcasts.get("my-show").latest_episode_at
+
     def test_a_resumed_podcast_is_due_again(self, database: Database, add_podcast: AddPodcast, clock: Clock) -> None:
         add_podcast(database)
         database.podcasts.set_state("my-show", PodcastState.PAUSED)

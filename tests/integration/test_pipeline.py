@@ -282,6 +282,55 @@ def test_two_workers_that_publish_at_once_leave_the_newer_feed(
     assert len(feedparser.parse(site.get("my-show/feed.xml")).entries) == 2
 
 
+@pytest.mark.parametrize("meanwhile", ["a podcast is added", "a podcast publishes"])
+def test_a_list_of_shows_that_was_overtaken_is_written_again(
+    studio: Studio, add_podcast: AddPodcast, meanwhile: str
+) -> None:
+    add_podcast(studio.database)
+    add_podcast(studio.database, id="other-show", title="Other show")
+    make(studio, open_slot(studio))
+
+    class Overtaken(MemoryStorage):
+        """A site whose first list of the shows is overtaken."""
+
+        lists = 0
+
+        def put(self, key: str, content: bytes, *, content_type: str, cache_seconds: int = 0) -> None:
+            if key == "index.html":
+                self.lists += 1
+                if self.lists == 1 and meanwhile == "a podcast is added":
+                    add_podcast(studio.database, id="new-show", title="New show")
+                elif self.lists == 1:
+                    make(replace(studio, site=self), open_slot(studio, "other-show"))
+            super().put(key, content, content_type=content_type, cache_seconds=cache_seconds)
+
+    site = Overtaken()
+    syndication.refresh(replace(studio, site=site), "my-show")
+
+    overtaken, right = site.get("index.html"), MemoryStorage()
+    syndication.refresh_all(replace(studio, site=right))
+    assert overtaken == right.get("index.html")
+    assert overtaken.count(b"no episode yet") == (2 if meanwhile == "a podcast is added" else 0)
+
+
+def test_all_shows_are_written_with_one_list_of_them(studio: Studio, add_podcast: AddPodcast) -> None:
+    for number in range(5):
+        add_podcast(studio.database, id=f"show-{number}")
+
+    class Counting(MemoryStorage):
+        lists = 0
+
+        def put(self, key: str, content: bytes, *, content_type: str, cache_seconds: int = 0) -> None:
+            self.lists += key == "index.html"
+            super().put(key, content, content_type=content_type, cache_seconds=cache_seconds)
+
+    site = Counting()
+    syndication.refresh_all(replace(studio, site=site))
+
+    assert site.lists == 1
+    assert {f"show-{number}/feed.xml" for number in range(5)} <= set(site.contents)
+
+
 def test_made_from_the_database_alone_the_site_is_the_same_bytes(studio: Studio, add_podcast: AddPodcast) -> None:
     add_podcast(studio.database)
     make(studio, open_slot(studio))
