@@ -6,6 +6,7 @@ import os
 import platform
 import statistics
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -57,6 +58,16 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
         "p99": rounded(cuts[98]),
         "highest": rounded(max(values)),
     }
+
+
+def seconds_until(true: Callable[[], Any], at_most: float) -> float | None:
+    """How long it took until something was true, or None when it took longer than ``at_most`` seconds."""
+    began = time.monotonic()
+    while time.monotonic() - began < at_most:
+        if true():
+            return time.monotonic() - began
+        time.sleep(0.05)
+    return None
 
 
 def rounded(value: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import psycopg
 
 from bench import moments
+from bench.measuring import seconds_until
 from chaos import queues
 from chaos.fleet import REPOSITORY, Fleet, plain_environment
 from chaos.shows import feed
@@ -190,8 +190,5 @@ def until(true: Callable[[], Any], seconds: float, what: str) -> None:
     Raises:
         TimeoutError: it is not within ``seconds``.
     """
-    last = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > last:
-            raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.1)
+    if seconds_until(true, seconds) is None:
+        raise TimeoutError(f"{what}: not within {seconds:g} s")

@@ -15,14 +15,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import click
+import psutil
 from celery import group
 
+from bench.measuring import seconds_until
 from tests.fakes.celery_worker import CeleryWorker
 from tests.fakes.faulty_proxy import FaultyProxy
 from tests.fakes.sqs_queues import SqsQueue, create_queue
@@ -86,24 +88,17 @@ class Scene:
 
 
 @contextmanager
-def scene(flavour: str) -> Iterator[Scene]:
-    """A scene of its own for each cell."""
-    with server("ministack") as sqs, FaultyProxy(sqs.endpoint) as proxy, tempfile.TemporaryDirectory() as directory:
-        made = Scene(flavour, sqs.endpoint, proxy, Path(directory))
+def scene(flavour: str, endpoint: str = "") -> Iterator[Scene]:
+    """A scene of its own for each cell; the server at ``endpoint``, if one is given, serves others too."""
+    with ExitStack() as stack:
+        served = endpoint or stack.enter_context(server("ministack")).endpoint
+        proxy = stack.enter_context(FaultyProxy(served))
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
+        made = Scene(flavour, served, proxy, Path(directory))
         try:
             yield made
         finally:
             made.close()
-
-
-def seconds_until(true: Callable[[], Any], at_most: float) -> float | None:
-    """How long it took, or None when it took longer."""
-    began = time.monotonic()
-    while time.monotonic() - began < at_most:
-        if true():
-            return time.monotonic() - began
-        time.sleep(0.05)
-    return None
 
 
 def told(seconds: float | None, at_most: float, what: str) -> str:
@@ -203,10 +198,8 @@ def countdown(scene: Scene) -> str:
 def dead_letter(scene: Scene) -> str:
     """From a task's first failure to its dead letter, visibility timeout 30 s."""
     scene.with_queue(visibility=30)
-    worker = scene.ready()
-    worker.publish("fail", "hopeless")
-    seconds_until(worker.records, 10)
-    return told(seconds_until(lambda: scene.queue.depth().dead_letters, 45), 45, "within")
+    found = to_its_dead_letter(scene, 45)
+    return told(found and found[0], 45, "within")
 
 
 def no_redrive(scene: Scene) -> str:
@@ -242,13 +235,38 @@ def _fate(scene: Scene, body: str) -> str:
 
 def killed(scene: Scene) -> str:
     """kill -9 of a worker: its message at work again (visibility timeout 4 s)."""
-    first, second = scene.ready(), scene.worker()
-    first.publish("sleep", 30, "killed")
-    seconds_until(first.records, 10)
-    second.start()
-    second.until_ready()
-    first.kill()
-    return told(seconds_until(lambda: second.texts().count("start killed") == 2, 20), 20, "after")  # noqa: PLR2004
+    return told(at_work_again(scene, 20), 20, "after")
+
+
+def at_work_again(scene: Scene, at_most: float) -> float | None:
+    """Seconds from the kill -9 of a worker that has just begun a task to its start by another; None beyond."""
+    workers = scene.ready(), scene.ready()
+    workers[0].publish("sleep", at_most + 30, "killed")
+    seconds_until(workers[0].records, 10)
+    child = int(workers[0].records()[0].split()[-2])
+    next(each for each in workers if psutil.Process(child).ppid() == each.pid).kill()
+    return seconds_until(lambda: workers[0].texts().count("start killed") == 2, at_most)  # noqa: PLR2004
+
+
+def child_at_work_again(scene: Scene, at_most: float) -> float | None:
+    """The same when the process that runs the task dies alone, as of too much memory."""
+    worker = scene.ready()
+    worker.publish("kill", "killed")
+    if seconds_until(lambda: len(worker.records()) > 1, at_most) is None:
+        return None
+    first, second, *_ = (float(line.split()[-1]) for line in worker.records())
+    return second - first
+
+
+def to_its_dead_letter(scene: Scene, at_most: float) -> tuple[float, float] | None:
+    """Seconds from a task's first failure, and from its last, to its dead letter; None beyond ``at_most``."""
+    worker = scene.ready()
+    worker.publish("fail", "hopeless")
+    seconds_until(worker.records, 10)
+    if seconds_until(lambda: scene.queue.depth().dead_letters, at_most) is None:
+        return None
+    failures = [float(line.split()[-1]) for line in worker.records()]
+    return time.time() - failures[0], time.time() - failures[-1]
 
 
 def warm_shutdown(scene: Scene) -> str:

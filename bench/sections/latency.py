@@ -52,6 +52,7 @@ EPISODE_SECONDS = 10.0
 QUIET_MESSAGES = 30
 SEEDS = (1, 2, 3)
 SLOTS = (4, 40)
+MANY_SECONDS = 100
 WAYS = {"oldest first": (False, True), "fair, by podcast": (True, False), "fair, by owner": (True, True)}
 """Whether the queue is fair, and whether the group is the owner."""
 
@@ -292,7 +293,8 @@ def _seconds(value: float) -> str:
 
 
 def _spread(sample: dict[str, float]) -> str:
-    return f"{sample['median']:,.0f} ({sample['low']:,.0f}–{sample['high']:,.0f})"
+    digits = ",.0f" if sample["median"] >= MANY_SECONDS else ".1f"
+    return f"{sample['median']:{digits}} ({sample['low']:{digits}}–{sample['high']:{digits}})"
 
 
 def _curves(figures: Figures, axes: Axes) -> None:

@@ -1,0 +1,299 @@
+"""Recovery: how long until work goes on after a kill, a failure, an outage; stock Celery beside Airdate's transport."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from bench.measuring import Sample, rounded, seconds_until
+from bench.platform import WORKERS, Platform, platform
+from bench.section import Figures, Section, markdown_table
+from bench.transport import FLAVOURS, Scene, at_work_again, child_at_work_again, scene, to_its_dead_letter
+from tests.fakes.celery_worker import CeleryWorker
+from tests.fakes.sqs_servers import server
+
+Say = Callable[[str], None]
+
+REPEATS = 3
+TOGETHER = 9
+"""Scenes at a time; most of what they do is to wait."""
+SHORT, LIKE_PRODUCTION, DEFAULT = 4, 30, 1800
+"""Visibility timeouts, seconds; the last is what Celery asks for when it is told nothing."""
+PATIENCE_SECONDS = {SHORT: 20.0, LIKE_PRODUCTION: 45.0, DEFAULT: 45.0}
+DEAD_LETTER_PATIENCE_SECONDS = 110.0
+
+TASK_SECONDS = 0.08
+BEFORE_SECONDS = 8.0
+OUTAGE_SECONDS = 30.0
+AFTER_SECONDS = 20.0
+TASKS = 900
+FULL = 0.9
+"""Of the speed before."""
+
+SHOWS = 400
+DATABASE_OUTAGE_SECONDS = 10.0
+DATABASE_PATIENCE_SECONDS = 30.0
+
+
+def measure(quick: bool, say: Say) -> Figures:  # noqa: FBT001 - the section's signature
+    """All of it; ``quick`` measures each once."""
+    repeats = 1 if quick else REPEATS
+    with server("ministack") as sqs:
+        say("kill -9, and failures that end as dead letters")
+        single = _singles(sqs.endpoint, repeats)
+        say(f"SQS refuses connections for {OUTAGE_SECONDS:g} s")
+        outages = _outages(sqs.endpoint, repeats)
+    say(f"PostgreSQL is away for {DATABASE_OUTAGE_SECONDS:g} s")
+    return {"singles": single, "outages": outages, "database": _database_outages(repeats)}
+
+
+# One message ------------------------------------------------------------------------------------------
+
+
+def _singles(endpoint: str, repeats: int) -> dict[str, Any]:
+    """By what happened and flavour, the seconds that it took; a few run at a time, those that last longest first."""
+
+    def run(job: tuple[str, str, int]) -> float | None:
+        what, flavour, visibility = job
+        with scene(flavour, endpoint) as made:
+            made.with_queue(visibility=visibility)
+            if what == "killed":
+                return at_work_again(made, PATIENCE_SECONDS[visibility])
+            if what == "child killed":
+                return child_at_work_again(made, PATIENCE_SECONDS[visibility])
+            found = to_its_dead_letter(made, DEAD_LETTER_PATIENCE_SECONDS)
+            return found and found[what == "last failure"]
+
+    jobs = [("last failure", "stock", LIKE_PRODUCTION)] * repeats
+    jobs += [
+        (what, flavour, LIKE_PRODUCTION)
+        for what in ("killed", "child killed")
+        for flavour in FLAVOURS
+        for _ in range(repeats)
+    ]
+    jobs += [("killed", "stock", DEFAULT)]
+    jobs += [("killed", flavour, SHORT) for flavour in FLAVOURS for _ in range(repeats)]
+    jobs += [("last failure", "ours", LIKE_PRODUCTION)] * repeats
+    with ThreadPoolExecutor(TOGETHER) as threads:
+        taken = list(threads.map(run, jobs))
+    found: dict[str, Any] = {}
+    for (what, flavour, visibility), seconds in zip(jobs, taken, strict=True):
+        found.setdefault(f"{what}, {visibility} s", {}).setdefault(flavour, []).append(seconds)
+    return {what: {flavour: _told(values) for flavour, values in flavours.items()} for what, flavours in found.items()}
+
+
+def _told(values: Sequence[float | None]) -> dict[str, Any]:
+    """A sample of those that came to an end, and how many did not."""
+    ended = [each for each in values if each is not None]
+    return {"not": len(values) - len(ended)} | (Sample(tuple(ended)).figures() if ended else {})
+
+
+# An outage of SQS -----------------------------------------------------------------------------------------
+
+
+def _outages(endpoint: str, repeats: int) -> dict[str, Any]:
+    """By flavour: seconds from the end of an outage to full speed, exits of the worker, and the speed over time."""
+    jobs = [flavour for flavour in FLAVOURS for _ in range(repeats)]
+    with ThreadPoolExecutor(len(jobs)) as threads:
+        runs = list(threads.map(lambda flavour: _outage(flavour, endpoint), jobs))
+    found: dict[str, Any] = {}
+    for flavour in FLAVOURS:
+        of_it = [run for job, run in zip(jobs, runs, strict=True) if job == flavour]
+        found[flavour] = {
+            "before_per_second": Sample(tuple(run["before"] for run in of_it)).figures(),
+            "back": _told([run["back"] for run in of_it]),
+            "exits": sum(run["exits"] for run in of_it),
+            "share_by_second": [
+                rounded(sum(shares) / len(of_it)) for shares in zip(*(run["shares"] for run in of_it), strict=True)
+            ],
+        }
+    return found
+
+
+def _outage(flavour: str, endpoint: str) -> dict[str, Any]:
+    with scene(flavour, endpoint) as made:
+        made.with_queue(visibility=LIKE_PRODUCTION)
+        worker = made.worker(multiplier=4, wait_time=20)
+        for number in range(TASKS):
+            worker.publish("sleep", TASK_SECONDS, str(number))
+        worker.start()
+        seconds_until(worker.records, 60)
+        time.sleep(BEFORE_SECONDS)
+        began = time.time()
+        made.proxy.refuse()
+        exits = _supervised(worker, OUTAGE_SECONDS)
+        ended = time.time()
+        made.proxy.pass_on()
+        exits += _supervised(worker, AFTER_SECONDS)
+        done = _ends(made, worker)
+    before = rate(done, began - BEFORE_SECONDS + 2, began)
+    return {
+        "before": before,
+        "back": full_speed(done, ended, FULL * before, within=AFTER_SECONDS),
+        "exits": exits,
+        "shares": shares_by_second(done, began, before),
+    }
+
+
+def _supervised(worker: CeleryWorker, seconds: float) -> int:
+    """Start the worker again whenever it exits, as a platform's supervisor does; returns how often."""
+    exits = 0
+    last = time.monotonic() + seconds
+    while time.monotonic() < last:
+        if not worker.alive():
+            exits += 1
+            worker.start()
+        time.sleep(0.1)
+    return exits
+
+
+def _ends(made: Scene, worker: CeleryWorker) -> list[float]:
+    """When tasks ended, in order: seconds since 1970."""
+    made.close()
+    return sorted(float(line.split()[-1]) for line in worker.records() if line.startswith("end "))
+
+
+# What moments say -------------------------------------------------------------------------------------------
+
+
+def rate(moments: Sequence[float], began: float, ended: float) -> float:
+    """How many of the (ordered) moments there are a second, from ``began`` to ``ended``."""
+    return (bisect_right(moments, ended) - bisect_left(moments, began)) / (ended - began)
+
+
+def full_speed(
+    moments: Sequence[float], since: float, per_second: float, *, within: float, window: float = 2.0
+) -> float | None:
+    """Seconds after ``since`` to the first of the (ordered) moments from which ``window`` seconds hold that many.
+
+    None when there is none such ``within`` so many seconds.
+    """
+    for moment in moments[bisect_left(moments, since) :]:
+        if moment + window > since + within:
+            break
+        if rate(moments, moment, moment + window) >= per_second:
+            return moment - since
+    return None
+
+
+def shares_by_second(moments: Sequence[float], began: float, before: float) -> list[float]:
+    """The speed in each second around an outage that began then, as a share of the speed before."""
+    first, last = -round(BEFORE_SECONDS), round(OUTAGE_SECONDS + AFTER_SECONDS)
+    return [
+        rounded(rate(moments, began + second, began + second + 1) / before) if before else 0.0
+        for second in range(first, last)
+    ]
+
+
+# An outage of the database ------------------------------------------------------------------------------------
+
+
+def _database_outages(repeats: int) -> dict[str, Any]:
+    """Real workers with a backlog, and PostgreSQL stopped: seconds from its return to a stage, and to full speed."""
+    with platform() as made:
+        made.start(*WORKERS, "beat-1")
+        ids = [f"show-{number:03}" for number in range(SHOWS)]
+        made.add_podcasts(ids)
+        made.make_due(dict.fromkeys(ids, time.time()))
+        seconds_until(lambda: made.published() > 10, 60)  # noqa: PLR2004 - each process has made its first
+        away: list[tuple[float, float]] = []
+        for _ in range(repeats):
+            time.sleep(BEFORE_SECONDS)
+            began = time.time()
+            made.postgres.stop()
+            time.sleep(DATABASE_OUTAGE_SECONDS)
+            made.postgres.start()
+            ended = time.time()
+            away.append((began, ended))
+            before = rate(_stages(made), began - BEFORE_SECONDS, began)
+            seconds_until(
+                lambda ended=ended, before=before: full_speed(  # type: ignore[misc]  # the defaults bind them
+                    _stages(made), ended, FULL * before, within=DATABASE_PATIENCE_SECONDS
+                ),
+                DATABASE_PATIENCE_SECONDS,
+            )
+        stages = _stages(made)
+        failed = made.ask("SELECT count(*) FROM episodes WHERE status = 'failed'")[0][0]
+    moves, full = [], []
+    for began, ended in away:
+        before = rate(stages, began - BEFORE_SECONDS, began)
+        moves.append(full_speed(stages, ended, 0, within=DATABASE_PATIENCE_SECONDS))
+        full.append(full_speed(stages, ended, FULL * before, within=DATABASE_PATIENCE_SECONDS))
+    return {"moves": _told(moves), "full_speed": _told(full), "failed_episodes": failed}
+
+
+def _stages(made: Platform) -> list[float]:
+    """When stages were finished, in order: seconds since 1970."""
+    rows = made.ask("SELECT finished_at FROM stages ORDER BY finished_at")
+    return [row[0].timestamp() for row in rows]
+
+
+# Tables and plot ------------------------------------------------------------------------------------------------
+
+ROWS = {
+    f"killed, {SHORT} s": "kill -9 of a worker → its message at work again, visibility timeout {0} s",
+    f"killed, {LIKE_PRODUCTION} s": "the same, {0} s",
+    f"killed, {DEFAULT} s": "the same, {0} s: what stock Celery asks for by default",
+    f"child killed, {LIKE_PRODUCTION} s": "kill -9 of the process that runs the task alone, {0} s",
+    f"last failure, {LIKE_PRODUCTION} s": "last failure → dead letter, {0} s",
+}
+
+
+def _table(figures: Figures) -> str:
+    rows = []
+    for what, words in ROWS.items():
+        visibility = int(what.rpartition(", ")[2].removesuffix(" s"))
+        patience = DEAD_LETTER_PATIENCE_SECONDS if "failure" in what else PATIENCE_SECONDS[visibility]
+        flavours = figures["singles"][what]
+        cells = [_cell(flavours[each], patience) if each in flavours else "–" for each in ("stock", "ours")]
+        rows.append([words.format(visibility), *cells])
+    outages = figures["outages"]
+    cells = [_cell(outages[each]["back"], AFTER_SECONDS) for each in ("stock", "ours")]
+    rows.append([f"end of {OUTAGE_SECONDS:g} s of refused connections → {FULL:.0%} of the speed before", *cells])
+    exits = [
+        f"{outages[each]['exits']} in {outages[each]['before_per_second']['repeats']}" for each in ("stock", "ours")
+    ]
+    rows.append(["… exits of the worker meanwhile, started again at once", *exits])
+    database = figures["database"]
+    away = f"end of {DATABASE_OUTAGE_SECONDS:g} s without PostgreSQL"
+    rows.append([f"{away} → a stage finished", "–", _cell(database["moves"], DATABASE_PATIENCE_SECONDS)])
+    full = _cell(database["full_speed"], DATABASE_PATIENCE_SECONDS)
+    rows.append([f"{away} → {FULL:.0%} of the speed before", "–", full])
+    return markdown_table(["seconds: median (lowest–highest)", "stock Celery", "Airdate"], rows)
+
+
+def _cell(told: dict[str, Any], patience: float) -> str:
+    missed = f"not within {patience:.0f} s"
+    if "median" not in told:
+        return missed
+    cell = f"{told['median']:.1f} ({told['low']:.1f}–{told['high']:.1f})"
+    return f"{cell}; {told['not']} of {told['not'] + told['repeats']} {missed}" if told["not"] else cell
+
+
+def _speeds(figures: Figures, axes: Axes) -> None:
+    seconds = range(-round(BEFORE_SECONDS), round(OUTAGE_SECONDS + AFTER_SECONDS))
+    axes.axvspan(0, OUTAGE_SECONDS, color="0.9", label="SQS refuses connections")
+    for flavour, name, colour in (
+        ("stock", "stock Celery, restarted when it exits", "tab:orange"),
+        ("ours", "Airdate", "tab:blue"),
+    ):
+        shares = [100 * share for share in figures["outages"][flavour]["share_by_second"]]
+        axes.step(seconds, shares, where="post", color=colour, label=name)
+    axes.set_xlabel("seconds")
+    axes.set_ylabel("% of the speed before")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+
+
+SECTION = Section(
+    name="recovery",
+    title="after a kill, a failure, an outage: how long until work goes on, stock Celery beside Airdate",
+    measure=measure,
+    tables={"recovery": _table},
+    plots={"recovery": _speeds},
+)
