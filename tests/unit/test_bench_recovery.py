@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.sections.recovery import full_speed, rate, shares_by_second
+from bench.sections.recovery import BEFORE_SECONDS, OUTAGE_SECONDS, full_speed, rate, shares_by_second
 
 EVERY_TENTH = [number / 10 for number in range(100)]
 
@@ -29,11 +29,13 @@ def test_what_never_comes_back_in_time_is_told_so(moments: list[float]) -> None:
 
 def test_shares_are_of_the_speed_before() -> None:
     began = 10.0
-    moments = [*EVERY_TENTH, *(40 + number / 5 for number in range(50))]
+    moments = [*EVERY_TENTH, *(began + OUTAGE_SECONDS + number / 5 for number in range(50))]
 
     shares = shares_by_second(moments, began, before=10)
 
-    assert shares[:10] == pytest.approx([1.0] * 10, abs=0.11)
-    assert shares[10:39] == [0.0] * 29
-    assert shares[41:48] == pytest.approx([0.5] * 7, abs=0.11)
+    before, during = shares[: round(BEFORE_SECONDS)], shares[round(BEFORE_SECONDS) :][: round(OUTAGE_SECONDS)]
+    after = shares[len(before) + len(during) :]
+    assert before == pytest.approx([1.0] * len(before), abs=0.11)
+    assert during[:-1] == [0.0] * (len(during) - 1)
+    assert after[1:9] == pytest.approx([0.5] * 8, abs=0.11)
     assert shares_by_second([], began, before=0) == [0.0] * len(shares)
