@@ -59,6 +59,7 @@ class Channel(ReceivingChannel):
         if message is None:
             return None
         self.qos.ack(delivery_tag)
+        self._look_for_room()
         return Receipt(message.delivery_info["sqs_queue"], delivery_tag)
 
     def _backoff(self, message: Any) -> int:

@@ -17,8 +17,6 @@ from broker.settling import Receipt
 log = logging.getLogger(__name__)
 
 MESSAGES_PER_CALL = 10
-FULL_PAUSE_SECONDS = 0.02
-"""Before looking again whether there is room for more."""
 GATHERING_SECONDS = 0.1
 """How long a little room waits to become room for a full call, which costs the same."""
 WATCH_SECONDS = 5
@@ -35,7 +33,9 @@ class ReceivingChannel(IntakeChannel):
         self._outages = Outages()
         self._polls: dict[str, float] = {}
         self._under_way: dict[str, float] = {}
-        self._room_since: float | None = None
+        self._without_room: set[str] = set()
+        """Queues whose next poll waits until something is settled."""
+        self._gathering = False
         self._arriving: dict[Receipt, None] = {}
         self._watchdog: Any = None
         self._listener: Any = None
@@ -74,31 +74,59 @@ class ReceivingChannel(IntakeChannel):
     def _schedule_queue(self, queue: str) -> None:
         if self.closed or queue not in self._active_queues:
             return
-        began = self._polls[queue] = monotonic()
-        if not self._room():
-            self.hub.call_later(FULL_PAUSE_SECONDS, self._schedule_queue, queue)
+        self._polls[queue] = monotonic()
+        if self._room() >= self._full_call():
+            self._begin_poll(queue)
+        else:
+            self._without_room.add(queue)
+            self._look_for_room()
+
+    def _begin_poll(self, queue: str) -> None:
+        if self.closed or queue not in self._active_queues:
             return
-        self._under_way[queue] = began
+        if not self._room():
+            self._without_room.add(queue)
+            return
+        began = self._polls[queue] = self._under_way[queue] = monotonic()
         try:
             self._get_bulk_async(queue, callback=promise(self._answered, (queue, began)))
         except Exception as error:  # noqa: BLE001 - whatever it is, to be tried again: a poll must not just end
             self._note(queue, str(error))
             self._answered(queue, began)
 
-    def _room(self) -> bool:
-        """Whether to receive now: for a full call at once, for less only if no more room comes in a moment."""
-        limit, now = self.qos.prefetch_count, monotonic()
-        free = self.qos.can_consume_max_estimate() if limit else MESSAGES_PER_CALL
-        if not free:
-            self._room_since = None
-            return False
-        if self._room_since is None:
-            self._room_since = now
-        enough = free >= min(MESSAGES_PER_CALL, limit or MESSAGES_PER_CALL)
-        if enough or now - self._room_since >= GATHERING_SECONDS:
-            self._room_since = None
-            return True
-        return False
+    def _room(self) -> int:
+        """How many messages may be received now."""
+        limit = self.qos.prefetch_count
+        return int(self.qos.can_consume_max_estimate()) if limit else MESSAGES_PER_CALL
+
+    def _full_call(self) -> int:
+        return min(MESSAGES_PER_CALL, self.qos.prefetch_count or MESSAGES_PER_CALL)
+
+    def basic_qos(self, *args: Any, **kwargs: Any) -> None:
+        """Change how much may be held at once."""
+        super().basic_qos(*args, **kwargs)
+        self._look_for_room()
+
+    def _look_for_room(self) -> None:
+        """Something may have been settled: poll at once for a full call, for less if no more room comes in a moment."""
+        if not self._without_room:
+            return
+        free = self._room()
+        if free >= self._full_call():
+            self._use_room()
+        elif free and not self._gathering:
+            self._gathering = True
+            self.hub.call_later(GATHERING_SECONDS, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = False
+        if self._room():
+            self._use_room()
+
+    def _use_room(self) -> None:
+        queues, self._without_room = self._without_room, set()
+        for queue in queues:
+            self.hub.call_soon(self._begin_poll, queue)
 
     def _answered(self, queue: str, began: float, fetched: int | None = None) -> None:
         if self.closed or self._polls.get(queue) != began:  # given up by the watchdog, which began another
@@ -123,8 +151,9 @@ class ReceivingChannel(IntakeChannel):
         if self.closed:
             return
         stalled = monotonic() - (self.wait_time_seconds + TOTAL_SECONDS + STALLED_SECONDS)
+        self._look_for_room()
         for queue in self._active_queues:
-            if self._polls.get(queue, stalled) < stalled:
+            if queue not in self._without_room and self._polls.get(queue, stalled) < stalled:
                 log.warning("the poll of %s stalled; beginning another", queue)
                 self._schedule_queue(queue)
         if self.options.liveness_file is not None:

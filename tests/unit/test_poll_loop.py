@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from kombu import Connection
 
 from broker.channel import Channel
 from broker.receiver import LONGEST_BACKOFF_SECONDS
-from broker.receiving import FULL_PAUSE_SECONDS, GATHERING_SECONDS
+from broker.receiving import GATHERING_SECONDS
 from broker.transport import Transport
 
 WORK, REMOTE_CONTROL = "discovery", "discovery@host.example.celery.pidbox"
@@ -23,16 +24,25 @@ URL = "http://127.0.0.1:9/1/queue"
 
 
 class FakeHub:
-    """Remembers what is to be called, and when."""
+    """Remembers what is to be called, and when; calls it when told."""
 
     def __init__(self) -> None:
         self.waits: list[float] = []
+        self._calls: list[Callable[[], None]] = []
 
-    def call_later(self, seconds: float, _: Callable[[str], None], __: str) -> None:
+    def call_later(self, seconds: float, call: Callable[..., None], *arguments: Any) -> None:
         self.waits.append(seconds)
+        self._calls.append(partial(call, *arguments))
 
-    def call_soon(self, _: Callable[[str], None], __: str) -> None:
-        self.waits.append(0)
+    def call_soon(self, call: Callable[..., None], *arguments: Any) -> None:
+        self.call_later(0, call, *arguments)
+
+    def turn(self) -> None:
+        """Call what is to be called, and forget it."""
+        calls, self._calls = self._calls, []
+        self.waits.clear()
+        for call in calls:
+            call()
 
 
 class Polls:
@@ -160,35 +170,83 @@ def holding(channel: Channel, limit: int, held: int) -> None:
         channel.qos.append(message, str(number))
 
 
-@pytest.mark.parametrize(
-    ("limit", "held", "room"),
-    [(0, 500, True), (1, 0, True), (1, 1, False), (4, 0, True), (4, 3, False), (100, 90, True), (100, 91, False)],
-)
-def test_a_full_call_is_made_at_once(
-    channel: Channel, hub: FakeHub, polls: Polls, limit: int, held: int, *, room: bool
-) -> None:
+@pytest.mark.parametrize(("limit", "held"), [(0, 500), (1, 0), (4, 0), (100, 90)])
+def test_a_full_call_is_made_at_once(channel: Channel, polls: Polls, limit: int, held: int) -> None:
     holding(channel, limit, held)
     channel._schedule_queue(WORK)
 
-    assert len(polls.begun) == room
-    assert hub.waits == ([] if room else [FULL_PAUSE_SECONDS])
-
-
-def test_a_little_room_is_used_after_a_moment_for_a_process_may_be_idle(channel: Channel, polls: Polls) -> None:
-    holding(channel, 4, 3)
-    channel._schedule_queue(WORK)
-    assert channel._room_since is not None
-    channel._room_since -= GATHERING_SECONDS
-
-    channel._schedule_queue(WORK)
     assert len(polls.begun) == 1
 
 
-def test_without_room_no_moment_passes(channel: Channel, polls: Polls) -> None:
-    holding(channel, 4, 4)
+@pytest.mark.parametrize(("limit", "held"), [(1, 1), (4, 4), (100, 100)])
+def test_without_room_nothing_is_called_until_something_is_settled(
+    channel: Channel, hub: FakeHub, polls: Polls, limit: int, held: int
+) -> None:
+    # A worker whose tasks take minutes would else look for room many times a second.
+    holding(channel, limit, held)
     channel._schedule_queue(WORK)
 
-    assert (channel._room_since, polls.begun) == (None, [])
+    assert (hub.waits, polls.begun) == ([], [])
+
+
+def test_what_is_settled_makes_room_for_a_full_call_at_once(channel: Channel, hub: FakeHub, polls: Polls) -> None:
+    holding(channel, 12, 12)
+    channel._schedule_queue(WORK)
+    for number in range(10):
+        channel.basic_ack(str(number))
+    hub.turn()
+
+    assert len(polls.begun) == 1
+
+
+def test_a_little_room_is_used_after_a_moment_for_a_process_may_be_idle(
+    channel: Channel, hub: FakeHub, polls: Polls
+) -> None:
+    holding(channel, 4, 4)
+    channel._schedule_queue(WORK)
+    channel.basic_reject("0")
+    channel.basic_ack("1")
+    assert hub.waits == [GATHERING_SECONDS]
+    hub.turn()  # the moment is over
+    assert polls.begun == []
+    hub.turn()
+
+    assert len(polls.begun) == 1
+
+
+def test_room_that_was_taken_meanwhile_is_waited_for(channel: Channel, hub: FakeHub, polls: Polls) -> None:
+    holding(channel, 4, 3)
+    channel._schedule_queue(WORK)
+    holding(channel, 4, 4)
+    hub.turn()
+    assert (polls.begun, hub.waits) == ([], [])
+
+    for number in range(4):
+        channel.basic_ack(str(number))
+    hub.turn()
+
+    assert len(polls.begun) == 1
+
+
+def test_a_pool_that_grows_makes_room(channel: Channel, hub: FakeHub, polls: Polls) -> None:
+    holding(channel, 4, 4)
+    channel._schedule_queue(WORK)
+    channel.basic_qos(0, 20, apply_global=False)
+    hub.turn()
+
+    assert len(polls.begun) == 1
+
+
+def test_a_queue_that_was_cancelled_while_it_waited_for_room_is_polled_no_more(
+    channel: Channel, hub: FakeHub, polls: Polls
+) -> None:
+    holding(channel, 1, 1)
+    channel._schedule_queue(WORK)
+    channel._active_queues.remove(WORK)
+    channel.basic_ack("0")
+    hub.turn()
+
+    assert (polls.begun, hub.waits) == ([], [])
 
 
 # The watchdog -------------------------------------------------------------------------------------
@@ -224,6 +282,18 @@ def test_a_poll_that_was_given_up_does_not_plan_another(channel: Channel, hub: F
     another(0)
 
     assert hub.waits == [0]
+
+
+def test_a_worker_that_is_busy_for_long_has_not_stalled(
+    channel: Channel, hub: FakeHub, polls: Polls, caplog: pytest.LogCaptureFixture
+) -> None:
+    holding(channel, 1, 1)
+    channel._schedule_queue(WORK)
+    later(channel, 200)
+    with caplog.at_level(logging.WARNING, logger="broker"):
+        channel._watch()
+
+    assert (polls.begun, hub.waits, caplog.records) == ([], [], [])
 
 
 def test_a_queue_that_was_never_polled_is_not_begun_by_the_watchdog(channel: Channel, polls: Polls) -> None:
