@@ -1,9 +1,9 @@
 """The Celery application: ``celery -A tasks worker``, ``celery -A tasks beat``, ``celery -A tasks shell``."""
 
 from celery import Celery
-from celery.signals import celeryd_after_setup, setup_logging
+from celery.signals import celeryd_after_setup, setup_logging, worker_process_init
 
-from tasks import logs, shutdown
+from tasks import logs, memory, shutdown
 from tasks.readiness import before_consuming
 
 app = Celery("airdate", include=["tasks.discovery", "tasks.podcasts", "tasks.episodes"])
@@ -11,3 +11,4 @@ app.config_from_object("celeryconfig")
 setup_logging.connect(logs.configure)
 celeryd_after_setup.connect(shutdown.bound_shutdown)
 celeryd_after_setup.connect(before_consuming)
+worker_process_init.connect(memory.one_heap)

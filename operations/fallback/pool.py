@@ -15,7 +15,7 @@ from typing import Any
 from operations.fallback.due_work import Policy, do_next
 from podcasting.errors import Permanent
 from settings import settings
-from tasks import logs, wiring
+from tasks import logs, memory, wiring
 
 IDLE_SECONDS = 1
 MOST_DEATHS = 20
@@ -94,6 +94,7 @@ def _serve(stop: Any, told: Any, once: bool, verbose: bool) -> None:  # noqa: FB
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is our parent's, which lets us finish
     if verbose:
         logs.configure()
+    memory.one_heap()
     chosen, studio = settings(), wiring.studio()
     policy = Policy(chosen.claim_seconds, chosen.max_retries, chosen.retry_base, chosen.soft_time_limit)
     holder = f"{socket.gethostname()} pid {os.getpid()} (fallback)"
