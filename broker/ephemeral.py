@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 TTL_SECONDS = 1800
 """A queue whose owner said nothing for so long is swept: six renewals, or a laptop's nap."""
 RENEWAL_SECONDS = 300
+SWEPT_AT_ONCE = 20
+"""Of the queues found, at random: if each of a fleet looked at all of it, that would grow with the fleet's square."""
 ALIVE_UNTIL = "alive-until"
 """The tag, in seconds since 1970."""
 
@@ -113,17 +115,17 @@ class EphemeralQueues:
                 log.info("%s was not renewed: %s", url, error)
 
     def sweep(self) -> int:
-        """Remove the queues whose owners have not renewed them; returns how many.
+        """Remove the queues whose owners have not renewed them, ``SWEPT_AT_ONCE`` at most; returns how many.
 
         A queue without our tags is somebody else's, whatever its name.
         """
-        removed = 0
+        found: list[str] = []
         try:
             for page in self._sqs.get_paginator("list_queues").paginate(QueueNamePrefix=self._prefix):
-                for url in page.get("QueueUrls", []):
-                    removed += url not in self._mine.values() and self._swept(url)
+                found += (url for url in page.get("QueueUrls", []) if url not in self._mine.values())
         except (ClientError, BotoCoreError) as error:
             log.info("queues that others left are not swept: %s", error)
+        removed = sum(self._swept(url) for url in random.sample(found, min(len(found), SWEPT_AT_ONCE)))
         if removed:
             self._tell_swept()
         return removed

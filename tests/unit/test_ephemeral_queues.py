@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from kombu import Connection, Exchange, Queue
 
-from broker.ephemeral import ALIVE_UNTIL, LONGEST_NAME, TTL_SECONDS, EphemeralQueues
+from broker.ephemeral import ALIVE_UNTIL, LONGEST_NAME, SWEPT_AT_ONCE, TTL_SECONDS, EphemeralQueues
 from broker.transport import Transport
 from tests.fakes.aws import client, empty, served_aws
 
@@ -229,6 +229,15 @@ def test_more_queues_than_one_answer_lists_are_all_swept(
 
     assert EphemeralQueues(InPages(), PREFIX, seconds).sweep() == 5
     assert queues.sweep() == 0
+
+
+def test_a_sweep_looks_at_some_of_a_large_fleet_and_not_at_all_of_it(sqs: Any, seconds: Clock) -> None:
+    # Each of a thousand workers that looked at a thousand queues would be a million requests, every five minutes.
+    for number in range(2 * SWEPT_AT_ONCE):
+        sqs.create_queue(QueueName=f"{PREFIX}left-{number}", tags={ALIVE_UNTIL: "0"})
+    sweeper = EphemeralQueues(sqs, PREFIX, seconds)
+
+    assert [sweeper.sweep() for _ in range(3)] == [SWEPT_AT_ONCE, SWEPT_AT_ONCE, 0]
 
 
 # Trouble ------------------------------------------------------------------------------------------
