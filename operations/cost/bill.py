@@ -22,8 +22,9 @@ SITE_WRITES, WRITES_PER_MINUTE = 14, 8.3
 READS, READS_PER_MINUTE = 26, 8.3
 SITE_MB_PER_MINUTE, CLIPS_MB_PER_MINUTE = 1.6, 2.9
 """What stays (the published files, and the mastered audio), and the clips it was made of."""
-GENERATION_SECONDS_PER_MINUTE = 2.8
-PROCESSING_SECONDS_PER_MINUTE = 0.45
+GENERATION_SECONDS_PER_MINUTE = 1.6
+PROCESSING_SECONDS_PER_MINUTE = 0.25
+"""Of a core's time."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class Load:
     processors: Workers
     minutes: float = 10
     """Of audio, per episode."""
-    generation_seconds: float = 28
+    generation_seconds: float = 16
     """How long one slot is busy with one episode's generation."""
-    processing_seconds: float = 4.5
+    processing_seconds: float = 2.5
     retries_per_task: float = 0.02
     tick_seconds: float = 60
     """Between two ticks of each of the two discoveries."""

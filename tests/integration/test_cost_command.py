@@ -48,7 +48,7 @@ def test_a_price_can_be_set(airdate: Shell) -> None:
 def test_too_few_workers_are_refused_with_how_many_would_do(airdate: Shell) -> None:
     told = airdate.mistake("cost", "--podcasts", "100000", "--generators", "3", code=2)
 
-    assert "'--generators': 3 of 2 slots are too few for 100,000 episodes a day of 28 s" in told
+    assert "'--generators': 3 of 2 slots are too few for 100,000 episodes a day of 16 s" in told
     enough = told.rpartition("give at least ")[2].partition(",")[0]
     assert airdate.json("cost", "--podcasts", "100000", "--generators", enough)["usd"] > 0
 
