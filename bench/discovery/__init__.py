@@ -1,0 +1,1 @@
+"""What the section ``discovery`` measures with: databases of any size, discoveries in processes of their own."""
