@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -123,17 +123,20 @@ def publishing(scene: Scene) -> str:
     return f"{sends} requests"
 
 
+def publish_all(scene: Scene, worker: CeleryWorker, task: str, calls: Sequence[tuple[Any, ...]]) -> None:
+    """Send a task once for each tuple of arguments; in batches, with a transport that can."""
+    with (
+        worker.producer.producer_pool.acquire() as producer,
+        producer.batch() if scene.flavour == "ours" else nullcontext(),
+    ):
+        for arguments in calls:
+            worker.publish(task, *arguments, producer=producer)
+
+
 def requests(scene: Scene) -> str:
     """SQS requests per task: 2,000 noop tasks published, received, deleted (prefetch multiplier 16, events off)."""
     worker = scene.worker(publish_at=scene.proxy.endpoint, multiplier=16, visibility=30, wait_time=20)
-    with worker.producer.producer_pool.acquire() as producer:
-        if scene.flavour == "ours":
-            with producer.batch():
-                for _ in range(NOOPS):
-                    worker.publish("noop", producer=producer)
-        else:
-            for _ in range(NOOPS):
-                worker.publish("noop", producer=producer)
+    publish_all(scene, worker, "noop", [()] * NOOPS)
     began = time.monotonic()
     worker.start()
     if seconds_until(lambda: scene.queue.depth().waiting == 0, 180) is None:

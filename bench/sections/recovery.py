@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from bench.measuring import Sample, rounded, seconds_until
 from bench.platform import WORKERS, Platform, platform
 from bench.section import Figures, Section, markdown_table
-from bench.transport import FLAVOURS, Scene, at_work_again, child_at_work_again, scene, to_its_dead_letter
+from bench.transport import FLAVOURS, Scene, at_work_again, child_at_work_again, publish_all, scene, to_its_dead_letter
 from tests.fakes.celery_worker import CeleryWorker
 from tests.fakes.sqs_servers import server
 
@@ -119,8 +119,7 @@ def _outage(flavour: str, endpoint: str) -> dict[str, Any]:
     with scene(flavour, endpoint) as made:
         made.with_queue(visibility=LIKE_PRODUCTION)
         worker = made.worker(multiplier=4, wait_time=20)
-        for number in range(TASKS):
-            worker.publish("sleep", TASK_SECONDS, str(number))
+        publish_all(made, worker, "sleep", [(TASK_SECONDS, str(number)) for number in range(TASKS)])
         worker.start()
         seconds_until(worker.records, 60)
         time.sleep(BEFORE_SECONDS)
@@ -194,7 +193,7 @@ def shares_by_second(moments: Sequence[float], began: float, before: float) -> l
 
 
 def _database_outages(repeats: int) -> dict[str, Any]:
-    """Real workers with a backlog, and PostgreSQL stopped: seconds from its return to a stage, and to full speed."""
+    """Real workers with a backlog, and PostgreSQL stopped: seconds from its start to a stage, and to full speed."""
     with platform() as made:
         made.start(*WORKERS, "beat-1")
         ids = [f"show-{number:03}" for number in range(SHOWS)]
@@ -207,8 +206,8 @@ def _database_outages(repeats: int) -> dict[str, Any]:
             began = time.time()
             made.postgres.stop()
             time.sleep(DATABASE_OUTAGE_SECONDS)
-            made.postgres.start()
             ended = time.time()
+            made.postgres.start()
             away.append((began, ended))
             before = rate(_stages(made), began - BEFORE_SECONDS, began)
             seconds_until(
@@ -260,7 +259,7 @@ def _table(figures: Figures) -> str:
     ]
     rows.append(["… exits of the worker meanwhile, started again at once", *exits])
     database = figures["database"]
-    away = f"end of {DATABASE_OUTAGE_SECONDS:g} s without PostgreSQL"
+    away = f"PostgreSQL started after {DATABASE_OUTAGE_SECONDS:g} s without it"
     rows.append([f"{away} → a stage finished", "–", _cell(database["moves"], DATABASE_PATIENCE_SECONDS)])
     full = _cell(database["full_speed"], DATABASE_PATIENCE_SECONDS)
     rows.append([f"{away} → {FULL:.0%} of the speed before", "–", full])
