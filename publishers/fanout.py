@@ -70,6 +70,7 @@ def fan_out(
 ) -> Counts:
     """Claim and send page by page, until nothing is due or a message cannot be sent.
 
+    A page that is not full is the last: nothing more is due, or another discovery has it in hand and sends it.
     After a failure it stops: the queue is in trouble, and the next tick tries again.
     """
     total = Counts()

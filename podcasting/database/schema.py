@@ -74,7 +74,7 @@ podcasts = Table(
     Column("frequency_days", Float, nullable=False),
     Column("state", String(10), nullable=False),
     Column("first_slot", Utc, nullable=False),
-    Column("next_episode_at", Utc, nullable=False, index=True),
+    Column("next_episode_at", Utc, nullable=False),
     Column("latest_episode_at", Utc),
     Column("version", Integer, nullable=False, default=0),
     Column("created_at", Utc, nullable=False),

@@ -139,18 +139,15 @@ def test_expired_claims_are_made_again_by_one_of_them(
     assert Counter(claimed) == Counter((each, 2) for each in due)
 
 
-def test_discoveries_at_once_send_each_podcast_once(
+def test_discoveries_at_once_send_each_podcast_once_and_all_of_them(
     together: Callable[..., list[Any]], database: Database, clock: Clock
 ) -> None:
     due = due_podcasts(database, clock.now)
 
     sent = Counter(chain.from_iterable(together("schedule", page=PAGE)))
 
-    assert set(sent.values()) == {1}
-    # A page of which others took some is a short one, which ends a discovery; the next tick sends what is left.
-    assert len(sent) >= ROWS - PROCESSES * PAGE
-    rest = Counter(chain.from_iterable(together("schedule", page=PAGE)))
-    assert sent + rest == Counter(due.keys())
+    # All in one tick: a page that is short since others hold rows leaves nothing, for they send them.
+    assert sent == Counter(due.keys())
 
 
 def test_a_slot_is_opened_once(together: Callable[..., list[Any]], database: Database, add_podcast: AddPodcast) -> None:
