@@ -48,6 +48,14 @@ lint: setup ## Check style, types, import rules and the infrastructure template
 	@$(BIN)/cfn-lint infrastructure/messaging.yaml
 	@$(BIN)/airdate schemas --check
 
+.PHONY: bench
+bench: setup ## Measure Airdate beside its peers (half an hour)  [SECTIONS='publish consume'] [WRITE=1: into docs/performance.md]
+	@$(BIN)/python -W ignore:XDG_RUNTIME_DIR -m bench $(if $(WRITE),--write-page) $(SECTIONS)
+
+.PHONY: bench-quick
+bench-quick: setup ## The figures that matter most, in under four minutes; the last line is one JSON object
+	@$(BIN)/python -W ignore:XDG_RUNTIME_DIR -m bench --quick
+
 .PHONY: bench-transport
 bench-transport: setup ## Measure Celery on SQS, the stock transport beside ours (ten minutes)  [ROWS='requests poison']
 	@$(BIN)/python -m bench.transport $(ROWS)

@@ -63,9 +63,8 @@ class CeleryWorker:
             "WORKER_OPTIONS": json.dumps(dict(options or {})),
             "WORKER_RECORD": str(directory / "record"),
         }
-        self._command = [
-            *(sys.executable, "-m", "tests.fakes.celery_main"),
-            *("-n", self.full_name, "-P", pool, "-c", str(concurrency), "-l", "INFO"),
+        self._arguments = [
+            *("-n", self.full_name, "-P", pool, "-c", str(concurrency)),
             *("--without-gossip", "--without-mingle"),
             *(() if events else ("--without-heartbeat",)),
             *arguments,
@@ -78,6 +77,10 @@ class CeleryWorker:
 
     # The process ----------------------------------------------------------------------------------
 
+    def command(self, log_level: str) -> list[str]:
+        """What starts it."""
+        return [sys.executable, "-m", "tests.fakes.celery_main", *self._arguments, "-l", log_level]
+
     def start(self) -> None:
         """Start; returns at once. ``until_ready`` waits."""
         assert not self.alive(), f"{self.name} runs already"
@@ -86,7 +89,7 @@ class CeleryWorker:
         }
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command,
+                self.command("INFO"),
                 cwd=ROOT,
                 env=inherited | self.environment,
                 stdout=log,

@@ -49,6 +49,12 @@ class Server:
                     raise AssertionError(f"{self.name} did not start: {said.read().decode()[-3000:]}")
                 time.sleep(0.02)
 
+    @property
+    def pid(self) -> int:
+        """Of its process, which runs."""
+        assert self._process is not None, f"{self.name} does not run"
+        return self._process.pid
+
     def stop(self) -> None:
         """Kill it; does nothing when it does not run."""
         process, self._process = self._process, None
