@@ -27,7 +27,7 @@ def advice(made: Bill) -> str:
 
 
 def _share(made: Bill) -> str:
-    return f"{made.messaging / made.total:.1%}" if made.total else "nothing"
+    return f"{made.messaging / made.total:.2%}" if made.total else "nothing"
 
 
 def _changes(load: Load) -> Iterator[tuple[Load, str]]:
@@ -51,5 +51,5 @@ def _changes(load: Load) -> Iterator[tuple[Load, str]]:
     if load.clip_months_kept > CLIP_MONTHS:
         yield (
             replace(load, clip_months_kept=CLIP_MONTHS),
-            "a lifecycle rule by which S3 deletes what lies under clips/ after two weeks",
+            "a lifecycle rule by which S3 deletes what lies under work/clips/ after two weeks",
         )
