@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import gc
 import io
 from collections.abc import Iterable
+from contextlib import suppress
 
 import av
 import numpy as np
 import pytest
+from av.filter import Graph
 
 from podcasting.errors import LeaseLost, Permanent
 from podcasting.providers.voices import Samples
-from podcasting.sound import amplitude, encode_mp3, measure_mp3, write_wav
+from podcasting.sound import SoundError, amplitude, encode_mp3, measure_mp3, write_wav
 from podcasting.stages.check import AudioDamaged, CheckInput, check
 from tests.fakes.storage import MemoryStorage
 from tests.fakes.voices import ToneVoice
@@ -145,3 +148,12 @@ def test_a_lost_lease_ends_it() -> None:
 
     with pytest.raises(LeaseLost):
         check(CheckInput(key=KEY, seconds=80, size_bytes=len(long)), workspace, lose_the_lease)
+
+
+@pytest.mark.parametrize("content", [GOOD, GOOD[: len(GOOD) // 2], b"no sound"], ids=["good", "half", "garbage"])
+def test_a_file_that_was_measured_leaves_no_filters_behind(content: bytes) -> None:
+    mp3(HUM)  # its filters go too
+    with suppress(SoundError):
+        measure_mp3(content)
+
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, Graph)]
