@@ -1,0 +1,1 @@
+"""What the section on making an episode measures with."""
