@@ -26,6 +26,7 @@ from tests.fakes.sqs_servers import server
 TICK_SECONDS = 2.0
 """Between two ticks of beat; production has a minute, and the bench not the time for it."""
 VISIBILITY_SECONDS = 30
+GENERATORS = 2
 START_SECONDS = 60
 
 SETTINGS = {
@@ -35,6 +36,7 @@ SETTINGS = {
     "AIRDATE_VISIBILITY_TIMEOUT": str(VISIBILITY_SECONDS),
     "AIRDATE_SCHEDULE_PODCASTS_EVERY": f"{TICK_SECONDS:g}",
     "AIRDATE_CHECK_EPISODES_EVERY": f"{TICK_SECONDS:g}",
+    "AIRDATE_GENERATORS": str(GENERATORS),
     "AIRDATE_LOG_FORMAT": "json",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",

@@ -15,7 +15,7 @@ from bench.fair_queue import Message, dwell_times
 from bench.measuring import Sample, percentiles, rounded
 from bench.moments import Taken
 from bench.paced import SECONDS
-from bench.platform import TICK_SECONDS, WORKERS, Made, Platform, platform, until
+from bench.platform import GENERATORS, TICK_SECONDS, WORKERS, Made, Platform, platform, until
 from bench.section import Figures, Section, markdown_table
 from publishers.queues import Task
 
@@ -82,8 +82,13 @@ def measure(quick: bool, say: Say) -> Figures:  # noqa: FBT001 - the section's s
             began[name] = time.time()
             chance = random.Random(name)  # noqa: S311 - to be repeated, no secret
             episodes = _published(made, _arrivals(chance, share * capacity, seconds))
-            loads[name] = {"share": share, "episodes": len(episodes), "hops": _hops(episodes, made.taken())}
-        taken = made.taken()
+            taken = made.taken()
+            loads[name] = {
+                "share": share,
+                "episodes": len(episodes),
+                "busy": rounded(_busy(taken, episodes[0].due, episodes[-1].due)),
+                "hops": _hops(episodes, taken),
+            }
     say("the model of fair queues")
     return {
         "tick_seconds": TICK_SECONDS,
@@ -138,6 +143,16 @@ def _rate(moments: Sequence[float]) -> float:
     ordered = sorted(moments)
     first, last = len(ordered) // 10, len(ordered) * 9 // 10
     return (last - first) / (ordered[last] - ordered[first])
+
+
+def _busy(taken: Sequence[Taken], began: float, ended: float) -> float:
+    """The share of the generators' time from ``began`` to ``ended`` that they spent on messages."""
+    spent = sum(
+        max(0.0, min(ended, each.done or ended) - max(began, each.begun))
+        for each in taken
+        if each.task == Task.GENERATE_PODCAST
+    )
+    return spent / (GENERATORS * (ended - began))
 
 
 def _hops(episodes: Sequence[Made], taken: Sequence[Taken]) -> dict[str, Any]:
@@ -256,10 +271,12 @@ def _hops_table(figures: Figures) -> str:
         ]
         for name, what in HOPS.items()
     ]
-    told = ", ".join(
-        f"{load['episodes']} episodes at {load['share']:.0%}" for load in (figures["loads"][name] for name in LOADS)
+    told = "; ".join(
+        f"{load['episodes']} episodes at {load['share']:.0%} of {figures['capacity_per_second']} a second, "
+        f"the generators busy {load['busy']:.0%} of the time"
+        for load in (figures["loads"][name] for name in LOADS)
     )
-    return f"{markdown_table(head, rows)}\n\n{told} of {figures['capacity_per_second']} a second."
+    return f"{markdown_table(head, rows)}\n\n{told}."
 
 
 def _waits_table(figures: Figures) -> str:

@@ -285,8 +285,8 @@ def _speeds(figures: Figures, axes: Axes) -> None:
         axes.step(seconds, shares, where="post", color=colour, label=name)
     axes.set_xlabel("seconds")
     axes.set_ylabel("% of the speed before")
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
+    axes.set_ylim(0, 140)
+    axes.legend(frameon=False, loc="upper center", ncols=3)
 
 
 SECTION = Section(
