@@ -22,6 +22,14 @@ CLAIM_SECONDS = 86_400
 """Longer than any measurement."""
 
 
+FIGURES = {
+    r" +\(cost=[^)]*\)": "",
+    r"\(actual time=\S+ rows=(\d+)\S* loops=(\d+)\)": r"(rows \1 × \2)",
+    r"'\d{4}-[^']*'::timestamp with time zone": "now",
+}
+"""What of a plan differs from run to run, and what is shown instead."""
+
+
 @dataclass
 class Statements:
     """What an engine sent: the last statement with its parameters, and how many seconds each took."""
@@ -90,5 +98,6 @@ def plan(filled: Filled, table: str) -> str:
 def shape(plan: Sequence[str]) -> str:
     """A plan's lines without its figures, but for how many rows there were: what it does, not what it took."""
     lines = [line for line in plan if line.startswith("Update") or re.search("->|Cond:|Group Key:|CTE ", line)]
-    without_costs = re.sub(r" +\(cost=[^)]*\)", "", "\n".join(lines))
-    return re.sub(r"\(actual time=\S+ rows=(\d+)\S* loops=(\d+)\)", r"(rows \1 × \2)", without_costs)
+    for figure, instead in FIGURES.items():
+        lines = [re.sub(figure, instead, line) for line in lines]
+    return "\n".join(lines)
