@@ -9,17 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from bench.fleet import measured
+from bench.fleet import measured, plots, tables
 from bench.fleet.arrivals import DAY_SECONDS, ON_THE_HOUR, PEAK_HOUR, due_times
-from bench.fleet.limits import Limit, database_writes_per_second, limits, met_at
+from bench.fleet.limits import Limit, database_writes_per_second, limits
 from bench.fleet.measured import MINUTES, Measured
 from bench.fleet.policy import Policy
 from bench.fleet.simulation import Simulation
 from bench.fleet.world import Outcome, Stage, World
 from bench.measuring import percentiles, rounded
-from bench.section import Figures, Section, markdown_table
+from bench.section import Figures, Section
 from operations.cost.bill import Bill, Load, Workers, bill
 from operations.cost.prices import Prices
 
@@ -59,6 +58,7 @@ def measure(quick: bool, say: Callable[[str], None]) -> Figures:  # noqa: FBT001
             "crashes_per_task": world.crashes_per_task,
             "tick_seconds": world.tick_seconds,
             "minutes": MINUTES,
+            "shown_every_minutes": SHOWN_EVERY,
         },
         "sizes": sizes,
         "changed": _changes(world, found),
@@ -213,184 +213,16 @@ def _caught_up(usual: Outcome, outcome: Outcome, until: float) -> int | None:
     return None
 
 
-# Tables and plots ---------------------------------------------------------------------------------
-
-
-def fleet_table(figures: Figures) -> str:
-    """A row a size."""
-    head = (
-        "podcasts a day",
-        "backlog, mean / peak",
-        "in flight, peak",
-        "due → published, p50 / p95",
-        "worker-hours a day",
-        "US$ a month (SQS and SNS)",
-        "database writes/s, peak",
-        "limits met",
-    )
-    rows = []
-    for podcasts, told in figures["sizes"].items():
-        met = [limit["name"] for limit in told["limits"] if limit["share"] > 1]
-        nearest = told["limits"][0]
-        rows.append(
-            (
-                f"{int(podcasts):,}",
-                f"{told['backlog']['mean']:,.0f} / {told['backlog']['peak']:,}",
-                f"{told['in_flight_peak']:,}",
-                f"{_minutes(told['latency']['p50'])} / {_minutes(told['latency']['p95'])}",
-                f"{told['worker_hours']:,.0f}",
-                f"{told['dollars']['total']:,.0f} ({told['dollars']['sqs_and_sns']:,.2f})",
-                f"{told['database']['writes_per_second_peak']:,.1f}",
-                ", then ".join(met) if met else f"none; nearest: {nearest['name']}, {nearest['share']:.0%} of it",
-            )
-        )
-    return markdown_table(head, rows)
-
-
-def limits_table(figures: Figures) -> str:
-    """The limits as the largest size came to them, the one that is met first first."""
-    sizes = {int(podcasts): told for podcasts, told in figures["sizes"].items()}
-    shares = {
-        name: {
-            podcasts: next(limit["share"] for limit in told["limits"] if limit["name"] == name)
-            for podcasts, told in sizes.items()
-        }
-        for name in (limit["name"] for limit in sizes[max(sizes)]["limits"])
-    }
-    met = {name: met_at(of_name) for name, of_name in shares.items()}
-    head = ("limit", "met at about … podcasts a day", f"peak at {max(sizes):,} a day", "of", "what to do then")
-    rows = [
-        (limit["name"], f"{met[limit['name']]:,}", f"{limit['peak']:,.0f}", _of(limit), limit["then"])
-        for limit in sorted(sizes[max(sizes)]["limits"], key=lambda limit: met[limit["name"]])
-    ]
-    return markdown_table(head, rows)
-
-
-def _of(limit: dict[str, Any]) -> str:
-    return f"{limit['limit']:,.0f} {limit['unit']}"
-
-
-def changed_table(figures: Figures) -> str:
-    """What each change does to the same day."""
-    head = (
-        f"at {CHANGED_PODCASTS:,} a day",
-        "backlog, peak",
-        "workers, peak",
-        "due → published, p50 / p95",
-        "worker-hours",
-        "Fargate, US$ a month",
-        "database writes/s, peak",
-        "copies",
-    )
-    rows = [
-        (
-            name,
-            f"{told['backlog_peak']:,}",
-            f"{told['workers_peak']:,}",
-            f"{_minutes(told['latency']['p50'])} / {_minutes(told['latency']['p95'])}",
-            f"{told['worker_hours']:,.0f}",
-            f"{told['fargate']:,.0f}",
-            f"{told['writes_per_second_peak']:,.0f}",
-            f"{told['copies']:,}",
-        )
-        for name, told in figures["changed"].items()
-    ]
-    return markdown_table(head, rows)
-
-
-def outage_table(figures: Figures) -> str:
-    """Claims that double beside claims that do not."""
-    outage = figures["outage"]
-    head = ("claims", "copies sent", "copies an episode", "backlog, peak", "caught up after", "due → published, p95")
-    rows = []
-    for name, title in (("doubling", "each twice as long as the last (ours)"), ("flat", "all of the same length")):
-        told = outage[name]
-        caught_up = told["caught_up_minutes"]
-        rows.append(
-            (
-                title,
-                f"{told['copies']:,}",
-                told["copies_per_episode"],
-                f"{told['backlog_peak']:,}",
-                "not that day" if caught_up is None else f"{caught_up} min",
-                _minutes(told["latency"]["p95"]),
-            )
-        )
-    return markdown_table(head, rows)
-
-
-def measured_table(figures: Figures) -> str:
-    """What the simulation goes by."""
-    rows = [
-        (f"{figure['meaning']} ({figure['source']})", f"{figure['value']:,g}")
-        for figure in figures["measured"].values()
-    ]
-    assumed = figures["assumed"]
-    rows += [
-        ("acceptable wait that the scaling policy aims at, s (assumed)", f"{assumed['acceptable_seconds']:g}"),
-        ("from the decision to a worker's first message, s (assumed)", f"{assumed['start_seconds']:g}"),
-        ("most workers of one queue (assumed)", f"{assumed['most_workers']:,}"),
-        ("retries, crashes a task (assumed)", f"{assumed['retries_per_task']:g}, {assumed['crashes_per_task']:g}"),
-    ]
-    return markdown_table(("figure", "value"), rows)
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - as people say it
-
-
-def backlog_plot(figures: Figures, axes: Axes) -> None:
-    """The backlog over the day, a line a size."""
-    for podcasts, told in figures["sizes"].items():
-        series = told["backlog_over_day"]
-        axes.plot(
-            [SHOWN_EVERY * place / 60 for place in range(len(series))],
-            [max(0.5, each) for each in series],
-            label=f"{int(podcasts):,} a day",
-            linewidth=1,
-        )
-    axes.set(yscale="log", xlabel="hour of the day", ylabel="messages that wait", xlim=(0, 24))
-    axes.set_xticks(range(0, 25, 3))
-    axes.legend(frameon=False, ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.12))
-
-
-def cost_plot(figures: Figures, axes: Axes) -> None:
-    """The bill over the size of the fleet."""
-    sizes = [int(podcasts) for podcasts in figures["sizes"]]
-    for part, title in (("total", "all"), ("fargate", "Fargate"), ("s3", "S3"), ("sqs_and_sns", "SQS and SNS")):
-        axes.plot(
-            sizes, [told["dollars"][part] for told in figures["sizes"].values()], marker="o", markersize=3, label=title
-        )
-    axes.set(xscale="log", yscale="log", xlabel="podcasts a day", ylabel="US$ a month")
-    axes.legend(frameon=False)
-
-
-def outage_plot(figures: Figures, axes: Axes) -> None:
-    """How the backlog of an outage is worked off."""
-    outage = figures["outage"]
-    series = {
-        "usual day": outage["usual"],
-        "outage, claims that double": outage["doubling"]["backlog_over_day"],
-        "outage, claims of one length": outage["flat"]["backlog_over_day"],
-    }
-    for label, values in series.items():
-        axes.plot([SHOWN_EVERY * place / 60 for place in range(len(values))], values, label=label, linewidth=1)
-    axes.axvspan(outage["began_hour"], outage["began_hour"] + outage["hours"], alpha=0.1, color="black")
-    axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.set(xlabel="hour of the day", ylabel="messages that wait, copies too", xlim=(outage["began_hour"] - 1, 14))
-    axes.legend(frameon=False)
-
-
 SECTION = Section(
     name="fleet",
     title="A model of scale: a fleet over a day, its cost and its first limit",
     measure=measure,
     tables={
-        "fleet": fleet_table,
-        "fleet-limits": limits_table,
-        "fleet-changed": changed_table,
-        "fleet-outage": outage_table,
-        "fleet-measured": measured_table,
+        "fleet": tables.fleet_table,
+        "fleet-limits": tables.limits_table,
+        "fleet-changed": tables.changed_table,
+        "fleet-outage": tables.outage_table,
+        "fleet-measured": tables.measured_table,
     },
-    plots={"fleet-backlog": backlog_plot, "fleet-cost": cost_plot, "fleet-outage": outage_plot},
+    plots={"fleet-backlog": plots.backlog_plot, "fleet-cost": plots.cost_plot, "fleet-outage": plots.outage_plot},
 )
