@@ -12,6 +12,7 @@ from typing import Any
 from bench.fleet.counting import counted, transactions_per_second
 from bench.measuring import rounded
 from bench.page import FOLDER
+from operations.cost.bill import READS_PER_CLIP, WRITES_PER_CLIP
 from podcasting.database import Database
 from podcasting.database.revisions import migrate
 from tests.fakes.postgres import postgres_server
@@ -66,15 +67,14 @@ def measure(*, quick: bool, say: Callable[[str], None]) -> Measured:
         database.engine.dispose()
     longer = MINUTES / episode.minutes
     scaled = f"{HERE}, on one of {episode.minutes:.1f} min, by its length"
-    fixed_puts = episode.puts - episode.clips
-    fixed_gets = episode.gets - episode.clips
+    by_clip = episode.clips * (longer - 1)
     return Measured(
         generation_seconds=Figure(episode.generation_seconds * longer, scaled, "a core's, to make an episode"),
         processing_seconds=Figure(episode.processing_seconds * longer, scaled, "a core's, to check and publish it"),
         voice_calls=Figure(episode.clips * longer, scaled, "calls to the voice"),
         transactions=Figure(episode.transactions, HERE, "transactions that write, an episode"),
-        puts=Figure(fixed_puts + episode.clips * longer, scaled, "PUTs to storage, an episode"),
-        gets=Figure(fixed_gets + episode.clips * longer, scaled, "GETs and HEADs from storage, an episode"),
+        puts=Figure(episode.puts + WRITES_PER_CLIP * by_clip, scaled, "PUTs to storage, an episode"),
+        gets=Figure(episode.gets + READS_PER_CLIP * by_clip, scaled, "GETs and HEADs from storage, an episode"),
         site_megabytes=Figure(episode.site_megabytes * longer, scaled, "MB that stay, an episode"),
         clip_megabytes=Figure(episode.clip_megabytes * longer, scaled, "MB of clips, an episode"),
         database_per_second=Figure(

@@ -18,8 +18,10 @@ SMALL_VCPU, SMALL_GB = 0.25, 0.5
 
 # Counted on one episode of the example feed, 137 s long, with the embedded writer and voice, by
 # bench/fleet/counting.py; `python -m bench fleet` counts anew.
-SITE_WRITES, WRITES_PER_MINUTE = 14, 8.3
-READS, READS_PER_MINUTE = 26, 8.3
+CLIPS_PER_MINUTE = 8.3
+WRITES, WRITES_PER_CLIP = 14, 1
+READS, READS_PER_CLIP = 7, 2
+"""Of storage, by an episode."""
 SITE_MB_PER_MINUTE, CLIPS_MB_PER_MINUTE = 1.6, 2.9
 """What stays (the published files, and the mastered audio), and the clips it was made of."""
 GENERATION_SECONDS_PER_MINUTE = 1.6
@@ -151,8 +153,8 @@ class Bill:
     def _storage(self) -> Iterator[Line]:
         load = self.load
         episodes = load.episodes_per_day * DAYS_A_MONTH
-        writes = episodes * (SITE_WRITES + load.minutes * WRITES_PER_MINUTE)
-        reads = episodes * (READS + load.minutes * READS_PER_MINUTE)
+        writes = episodes * (WRITES + load.minutes * CLIPS_PER_MINUTE * WRITES_PER_CLIP)
+        reads = episodes * (READS + load.minutes * CLIPS_PER_MINUTE * READS_PER_CLIP)
         yield Line("S3 requests", writes + reads, self.prices.s3(writes=writes, reads=reads), "PUT, GET")
         for what, megabytes, months in (
             ("what is published", SITE_MB_PER_MINUTE, load.months_kept),
