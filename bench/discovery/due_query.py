@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -35,6 +36,8 @@ class Statements:
     """What an engine sent: the last statement with its parameters, and how many seconds each took."""
 
     seconds: list[float] = field(default_factory=list)
+    server_seconds: list[float] = field(default_factory=list)
+    """Of the processor, by PostgreSQL's process: what others do on the machine is not in it."""
     last: tuple[str, Any] = ("", None)
 
 
@@ -42,15 +45,17 @@ class Statements:
 def watched(engine: Engine) -> Iterator[Statements]:
     """Note each statement within the block; BEGIN and COMMIT are not among them."""
     seen = Statements()
-    began = 0.0
+    began = used = 0.0
 
-    def before(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        nonlocal began
+    def before(connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        nonlocal began, used
         seen.last = (statement, parameters)
+        used = _processor_seconds(connection)
         began = time.perf_counter()
 
-    def after(*_: Any) -> None:
+    def after(connection: Any, *_: Any) -> None:
         seen.seconds.append(time.perf_counter() - began)
+        seen.server_seconds.append(_processor_seconds(connection) - used)
 
     event.listen(engine, "before_cursor_execute", before)
     event.listen(engine, "after_cursor_execute", after)
@@ -61,19 +66,27 @@ def watched(engine: Engine) -> Iterator[Statements]:
         event.remove(engine, "after_cursor_execute", after)
 
 
+def _processor_seconds(connection: Any) -> float:
+    """How long the server's process of this connection has run, to the nanosecond; of Linux only."""
+    process = connection.connection.dbapi_connection.info.backend_pid
+    return int(Path(f"/proc/{process}/schedstat").read_text(encoding="ascii").split()[0]) / 1e9
+
+
 def claim(database: Database, table: str, limit: int = PAGE) -> int:
     """Claim a page; how many there were."""
     claims = database.claims.podcasts if table == "podcasts" else database.claims.episodes
     return len(claims(datetime.now(UTC), seconds=CLAIM_SECONDS, limit=limit))
 
 
-def seconds_of_a_claim(filled: Filled, table: str) -> float:
-    """How long the statement that claims a full page took, its rows fetched. They stay claimed."""
+def seconds_of_a_claim(filled: Filled, table: str) -> tuple[float, float]:
+    """How long the statement that claims a full page took, its rows fetched; and its server's processor time.
+
+    The rows stay claimed.
+    """
     with watched(filled.database.engine) as seen:
         claimed = claim(filled.database, table)
     require(claimed == PAGE, f"only {claimed} were due")
-    (took,) = seen.seconds
-    return took
+    return seen.seconds[0], seen.server_seconds[0]
 
 
 def seconds_of_pages(database: Database, table: str) -> list[float]:

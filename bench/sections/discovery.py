@@ -140,7 +140,7 @@ def _growth(bench: Bench, table: str) -> Figures:
     """The claim of a page, in the small and the large database by turns; in each, what is due was written just now."""
     bench.say(f"the due query, {table}")
     databases = {"small": bench.small, "large": bench.large}
-    taken: dict[str, list[float]] = {name: [] for name in databases}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in databases}
     for _ in range(1 + bench.extent.rounds):
         for filled in databases.values():
             filled.settle(table)
@@ -149,13 +149,18 @@ def _growth(bench: Bench, table: str) -> Figures:
         for _ in range(FEW // PAGE):
             for name, filled in databases.items():
                 taken[name].append(seconds_of_a_claim(filled, table))
-    samples = {name: Sample(tuple(seconds[FEW // PAGE :])) for name, seconds in taken.items()}  # the first warms up
+    walls, servers = (
+        {name: Sample(tuple(each[kind] for each in claims[FEW // PAGE :])) for name, claims in taken.items()}
+        for kind in (0, 1)  # and without the first round, which warms up
+    )
     for filled in databases.values():
         filled.make_due(table, FEW)
         filled.vacuum()
     return {
-        "seconds": {name: sample.figures() for name, sample in samples.items()},
-        "ratio": rounded(samples["large"].median / samples["small"].median),
+        "seconds": {name: sample.figures() for name, sample in walls.items()},
+        "server_seconds": {name: sample.figures() for name, sample in servers.items()},
+        "wall_ratio": rounded(walls["large"].median / walls["small"].median),
+        "ratio": rounded(servers["large"].median / servers["small"].median),
         "plans": {name: plan(filled, table).splitlines() for name, filled in databases.items()},
     }
 
