@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
+from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 from kombu.utils.json import dumps
@@ -21,6 +23,15 @@ Message = dict[str, Any]
 
 class SendingChannel(AddressingChannel):
     """A channel that sends."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        prefix = uuid4()
+        self._tags = (f"{prefix}-{number}" for number in count())
+        super().__init__(*args, **kwargs)
+
+    def _next_delivery_tag(self) -> str:
+        # kombu makes a random one for each message, which takes as long as to write its envelope.
+        return next(self._tags)
 
     def encode_body(self, body: Any, encoding: str | None = None) -> tuple[Any, str | None]:
         """Leave text as it is: kombu's base64 would cost a third more, and a dead letter is read by people."""

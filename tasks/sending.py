@@ -34,7 +34,7 @@ class CelerySender:
         except BatchPublishFailed as failed:
             return {positions[task_id]: reason for task_id, reason in failed.reasons.items()}
         except (KombuError, BotoCoreError, ClientError, OSError) as error:
-            # What the batch still held is discarded. What had left is sent once more after this: a copy does no harm.
+            # Leaving the batch by an exception discards what it held, so nothing was sent.
             return dict.fromkeys(positions.values(), f"{type(error).__name__}: {error}")
         return {}
 

@@ -1,14 +1,16 @@
 """The limit: boto3 alone, ten messages a call, with as many threads as Airdate's publisher has.
 
-``python -m bench.contestants.raw_publisher COUNT`` reads one message's body from standard input, sends it so often
-and prints the seconds it took.
+``python -m bench.contestants.raw_publisher COUNT`` reads one of Airdate's messages from standard input, sends so many
+like it, each with an id of its own, and prints the seconds it took.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import boto3
 from botocore.config import Config
@@ -31,9 +33,15 @@ def publish(count: int, body: str) -> float:
         config=Config(max_pool_connections=THREADS),
     )
 
+    envelope = json.loads(body)
+
+    def message() -> str:
+        headers = envelope["headers"] | {"id": str(uuid4())}
+        return json.dumps(envelope | {"headers": headers})
+
     def send(_: int) -> None:
         entries = [
-            {"Id": str(number), "MessageBody": body, "MessageGroupId": "morning-news"}
+            {"Id": str(number), "MessageBody": message(), "MessageGroupId": "morning-news"}
             for number in range(ENTRIES_PER_CALL)
         ]
         answer = sqs.send_message_batch(QueueUrl=QUEUE_URL, Entries=entries)  # type: ignore[arg-type]  # plain dicts

@@ -53,6 +53,7 @@ OVERRIDDEN = {
     "_receive_message": (
         "(self, queue: 'str', max_number_of_messages: 'int' = 1, wait_time_seconds: 'int | None' = None)"
     ),
+    "_next_delivery_tag": "(self)",
     "_resolve_queue_url": "(self, queue)",
     "_schedule_queue": "(self, queue)",
     "_size": "(self, queue)",

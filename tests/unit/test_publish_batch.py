@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -92,10 +91,9 @@ def sqs() -> FakeSqs:
 
 
 @pytest.fixture
-def batch(sqs: FakeSqs) -> Iterator[PublishBatch]:
+def batch(sqs: FakeSqs) -> PublishBatch:
     """One call at a time, in order."""
-    with closing(PublishBatch(FakeChannel(sqs), max_size=1000, threads=1)) as made:
-        yield made
+    return PublishBatch(FakeChannel(sqs), max_size=1000, threads=1)
 
 
 def add(batch: PublishBatch, *bodies: str, queue: str = QUEUE, **more: Any) -> None:
@@ -177,29 +175,6 @@ def test_what_was_discarded_is_not_sent(batch: PublishBatch, sqs: FakeSqs) -> No
     batch.flush()
 
     assert sqs.calls == []
-
-
-def test_a_full_call_leaves_while_the_next_is_filled(batch: PublishBatch, sqs: FakeSqs) -> None:
-    left = threading.Event()
-    sqs.too_long = lambda _: bool(left.set())
-    add(batch, *(f"body {number}" for number in range(11)))
-
-    assert left.wait(timeout=10)
-    assert [len(sent) for _, sent in sqs.calls] == [10]
-
-    batch.flush()
-
-    assert [len(sent) for _, sent in sqs.calls] == [10, 1]
-
-
-def test_of_what_was_discarded_at_most_the_calls_under_way_arrive(batch: PublishBatch, sqs: FakeSqs) -> None:
-    sqs.meeting = threading.Barrier(2)
-    add(batch, *(f"body {number}" for number in range(35)))
-    batch.discard()  # the first call waits at the barrier, two are full, one is being filled
-    sqs.meeting.wait(timeout=10)
-    batch.close()
-
-    assert len(sqs.calls) == 1
 
 
 def test_a_full_batch_is_sent_at_once(sqs: FakeSqs) -> None:
