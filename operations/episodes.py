@@ -11,8 +11,8 @@ from operations.dead_letters.audit import who
 from operations.opened import database
 from operations.output import as_json, moment, show_json, show_table
 from podcasting.database.history import Event
+from podcasting.due import status_reached
 from podcasting.errors import Permanent
-from podcasting.generation import status_reached
 from podcasting.models import STAGES, Episode, EpisodeStatus
 from tasks import wiring
 

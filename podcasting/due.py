@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -25,6 +26,15 @@ def work_for(episode: Episode) -> Work | None:
 def has_ended(episode: Episode) -> bool:
     """Whether nothing more will happen to the episode by itself."""
     return episode.status in ENDED
+
+
+def status_reached(stages_done: Collection[str]) -> EpisodeStatus:
+    """The status from which an episode with these stages done goes on."""
+    if "master" in stages_done:
+        return EpisodeStatus.COMPLETED
+    if "script" in stages_done:
+        return EpisodeStatus.SCRIPT_READY
+    return EpisodeStatus.CONTENT_COLLECTED if "collect" in stages_done else EpisodeStatus.PENDING
 
 
 def slot_after(podcast: Podcast, now: datetime) -> datetime:

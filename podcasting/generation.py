@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from podcasting.fingerprint import fingerprint
 from podcasting.models import EpisodeStatus
 from podcasting.providers.writers import Brief, Script
@@ -94,12 +92,3 @@ def generate(work: Work) -> None:
 def _known(work: Work) -> Known:
     entries, validators = work.studio.database.checkpoints.known_entries(work.podcast.id)
     return Known(entries=entries, validators=validators)
-
-
-def status_reached(stages_done: Collection[str]) -> EpisodeStatus:
-    """The status from which an episode with these stages done goes on."""
-    if "master" in stages_done:
-        return EpisodeStatus.COMPLETED
-    if "script" in stages_done:
-        return EpisodeStatus.SCRIPT_READY
-    return EpisodeStatus.CONTENT_COLLECTED if "collect" in stages_done else EpisodeStatus.PENDING

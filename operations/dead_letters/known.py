@@ -9,9 +9,8 @@ from datetime import datetime
 from sqlalchemy.exc import DBAPIError
 
 from podcasting.database import Database
-from podcasting.due import has_ended
+from podcasting.due import has_ended, status_reached
 from podcasting.errors import Retryable, UnknownEpisode, UnknownPodcast
-from podcasting.generation import status_reached
 from podcasting.models import Episode, EpisodeStatus, Podcast, PodcastState
 
 

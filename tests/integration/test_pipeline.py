@@ -9,7 +9,7 @@ from datetime import datetime
 import feedparser
 import pytest
 
-from podcasting import generation, processing, syndication
+from podcasting import due, generation, processing, syndication
 from podcasting.database.leases import Lease
 from podcasting.errors import LeaseLost, NothingNew, Permanent, Retryable
 from podcasting.models import STAGES, Episode, EpisodeStatus, Podcast
@@ -214,7 +214,7 @@ def test_damaged_audio_is_never_published_and_a_retry_makes_it_again(studio: Stu
     studio.database.episodes.fail(work.lease, work.stage, "damaged", studio.now())
     assert studio.site.size("my-show/feed.xml") is None
 
-    reached = generation.status_reached(studio.database.checkpoints.of(episode.id))
+    reached = due.status_reached(studio.database.checkpoints.of(episode.id))
     assert reached is EpisodeStatus.SCRIPT_READY
     studio.database.episodes.retry(episode.id, reached, studio.now())
     assert make(studio, episode).status is EpisodeStatus.PUBLISHED
