@@ -14,6 +14,7 @@ import pytest
 
 from operations.cost.requests import Requests, predicted_requests
 from tests.contract.conftest import Endpoints, Outcomes, Rig, at_once, rigs
+from tests.fakes.aws import client
 from tests.fakes.celery_worker import CeleryWorker
 
 pytestmark = pytest.mark.slow
@@ -43,6 +44,7 @@ TRICKLE = 12
 NAP_SECONDS = 1.0
 GAP_SECONDS = 0.8
 BACKLOG = 40
+OWN_POLLS = 8
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ def play(rig: Rig) -> dict[str, Period]:
     if rig.name == PLAIN:
         return {"backlog": backlog(rig, worker, told)}
     return {
-        "burst": burst(rig, worker, told),
         "idle": idle(rig, told),
+        "burst": burst(rig, worker, told),
         "trickle": trickle(rig, worker, told),
     }
 
@@ -125,14 +127,16 @@ def backlog(rig: Rig, worker: CeleryWorker, told: dict[str, Any]) -> Period:
 
 
 def idle(rig: Rig, told: dict[str, Any]) -> Period:
-    """Nothing to do, for eight polls of a queue: counted polls end it, not a clock."""
-    polls = 8 * (2 if told["remote_control"] else 1)
+    """Nothing to do, for some polls of our own beside the worker's: they say how long one takes on this machine."""
     rig.proxy.forget_counts()
     began = time.monotonic()
-    while rig.proxy.counts["ReceiveMessage"] < polls:
-        time.sleep(0.02)
-    predicted = predicted_requests(tasks=0, seconds=time.monotonic() - began, service_seconds=0, **told)
-    return Period(rig.proxy.counts, predicted)
+    with client("sqs", rig.endpoint) as sqs:
+        for _ in range(OWN_POLLS):
+            assert rig.queue.dead_letters_url is not None
+            sqs.receive_message(QueueUrl=rig.queue.dead_letters_url, WaitTimeSeconds=WAIT_SECONDS)
+    took, counted = time.monotonic() - began, rig.proxy.counts
+    told["wait_seconds"] = took / OWN_POLLS
+    return Period(counted, predicted_requests(tasks=0, seconds=took, service_seconds=0, **told))
 
 
 def trickle(rig: Rig, worker: CeleryWorker, told: dict[str, Any]) -> Period:
