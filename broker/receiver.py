@@ -48,10 +48,10 @@ class Receiver(AsyncSQSConnection):
             return {"Trouble": _trouble(response)}
         try:
             answer: Message = super()._on_list_ready(parent, markers, operation, response)
+            messages = answer.get("Messages") or []
             # Of what is no JSON, botocore makes an answer without messages: the next poll would follow at once.
-            whole = isinstance(json.loads(response.read()), dict) and all(
-                message.keys() >= PARTS for message in answer.get("Messages") or []
-            )
+            whole = bool(messages) or isinstance(json.loads(response.read()), dict)
+            whole = whole and all(message.keys() >= PARTS for message in messages)
         except Exception as error:  # noqa: BLE001 - parsers raise what they like on a strange body
             return {"Trouble": f"an answer that is not SQS's: {type(error).__name__}: {error}"}
         return answer if whole else {"Trouble": "an answer that is not SQS's"}
