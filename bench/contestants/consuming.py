@@ -187,12 +187,13 @@ def peers(endpoint: str, *, through: str = "") -> list[Consumer]:
     at = through or endpoint
     celery = (peer_command("celery"), "-A", "celery_peer", "worker", "-c", "2", "-l", "WARNING")
     dramatiq = (peer_command("dramatiq"), "dramatiq_peer", "-p", "2", "-t", "8")
-    taskiq = (peer_command("taskiq"), "worker", "taskiq_peer:broker", "-w", "2", "--log-level", "WARNING")
+    taskiq = (peer_command("taskiq"), "worker", "taskiq_peer:broker", "--log-level", "WARNING", "-w")
     return [
         _peer(endpoint, at, "Celery, as it comes", "celery_peer", celery),
         _peer(endpoint, at, "Celery, prefetching 16", "celery_peer", (*celery, "--prefetch-multiplier", "16")),
         _peer(endpoint, at, "dramatiq", "dramatiq_peer", dramatiq),
-        _peer(endpoint, at, "taskiq", "taskiq_peer", taskiq),
+        _peer(endpoint, at, "taskiq", "taskiq_peer", (*taskiq, "2")),
+        _peer(endpoint, at, "taskiq, four processes", "taskiq_peer", (*taskiq, "4")),
     ]
 
 

@@ -78,6 +78,23 @@ def claim(database: Database, table: str, limit: int = PAGE) -> int:
     return len(claims(datetime.now(UTC), seconds=CLAIM_SECONDS, limit=limit))
 
 
+def due_query(filled: Filled, table: str) -> tuple[str, Any]:
+    """The part of a claim that finds and locks what is due, as it was sent in a tick with nothing due."""
+    with watched(filled.database.engine) as seen:
+        claim(filled.database, table)
+    statement, parameters = seen.last
+    return statement[statement.index("(") + 1 : statement.index(")\n UPDATE")], parameters
+
+
+def seconds_of_finding(filled: Filled, found: tuple[str, Any]) -> float:
+    """The server's processor time for :func:`due_query`; the rows are let go again."""
+    with watched(filled.database.engine) as seen, filled.database.engine.connect() as connection:
+        rows = connection.exec_driver_sql(*found).all()
+        connection.rollback()
+    require(len(rows) == PAGE, f"only {len(rows)} were due")
+    return seen.server_seconds[0]
+
+
 def seconds_of_a_claim(filled: Filled, table: str) -> tuple[float, float]:
     """How long the statement that claims a full page took, its rows fetched; and its server's processor time.
 

@@ -10,7 +10,15 @@ from uuid import uuid4
 
 from bench.discovery import telling
 from bench.discovery.checking import require
-from bench.discovery.due_query import CLAIM_SECONDS, PAGE, claim, plan, seconds_of_a_claim, seconds_of_pages
+from bench.discovery.due_query import (
+    CLAIM_SECONDS,
+    PAGE,
+    due_query,
+    plan,
+    seconds_of_a_claim,
+    seconds_of_finding,
+    seconds_of_pages,
+)
 from bench.discovery.filling import EPISODES_EACH, Filled, tune
 from bench.discovery.process import all_at_once, processes
 from bench.discovery.telling import SMALL
@@ -140,29 +148,37 @@ def _growth(bench: Bench, table: str) -> Figures:
     """The claim of a page, in the small and the large database by turns; in each, what is due was written just now."""
     bench.say(f"the due query, {table}")
     databases = {"small": bench.small, "large": bench.large}
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in databases}
+    finding: dict[str, list[float]] = {name: [] for name in databases}
+    claims: dict[str, list[tuple[float, float]]] = {name: [] for name in databases}
     for _ in range(1 + bench.extent.rounds):
-        for filled in databases.values():
+        queries = {}
+        for name, filled in databases.items():
             filled.settle(table)
-            claim(filled.database, table)  # a tick with nothing due, as there are most of the time
+            queries[name] = due_query(filled, table)  # in a tick with nothing due, as there are most of the time
             filled.make_due(table, FEW)
         for _ in range(FEW // PAGE):
             for name, filled in databases.items():
-                taken[name].append(seconds_of_a_claim(filled, table))
+                finding[name].append(seconds_of_finding(filled, queries[name]))
+                claims[name].append(seconds_of_a_claim(filled, table))
+    warm = slice(FEW // PAGE, None)  # without the first round
+    found = {name: Sample(tuple(each[warm])) for name, each in finding.items()}
     walls, servers = (
-        {name: Sample(tuple(each[kind] for each in claims[FEW // PAGE :])) for name, claims in taken.items()}
-        for kind in (0, 1)  # and without the first round, which warms up
+        {name: Sample(tuple(taken[kind] for taken in each[warm])) for name, each in claims.items()} for kind in (0, 1)
     )
     for filled in databases.values():
         filled.make_due(table, FEW)
         filled.vacuum()
     return {
-        "seconds": {name: sample.figures() for name, sample in walls.items()},
-        "server_seconds": {name: sample.figures() for name, sample in servers.items()},
-        "wall_ratio": rounded(walls["large"].median / walls["small"].median),
-        "ratio": rounded(servers["large"].median / servers["small"].median),
+        "finding": _growth_of(found),
+        "claiming": _growth_of(servers),
+        "claiming_by_the_clock": _growth_of(walls),
         "plans": {name: plan(filled, table).splitlines() for name, filled in databases.items()},
     }
+
+
+def _growth_of(samples: dict[str, Sample]) -> Figures:
+    figures: Figures = {name: sample.figures() for name, sample in samples.items()}
+    return figures | {"ratio": rounded(samples["large"].median / samples["small"].median)}
 
 
 def _few(bench: Bench, filled: Filled) -> Figures:

@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from bench.measuring import Sample, rounded, seconds_until
-from bench.platform import WORKERS, Platform, platform
+from bench.platform import GENERATORS, VISIBILITY_SECONDS, WORKERS, Platform, platform
 from bench.section import Figures, Section, markdown_table
 from bench.transport import FLAVOURS, Scene, at_work_again, child_at_work_again, publish_all, scene, to_its_dead_letter
 from tests.fakes.celery_worker import CeleryWorker
@@ -35,7 +35,11 @@ TASKS = 900
 FULL = 0.9
 """Of the speed before."""
 
-SHOWS = 400
+SHOWS = 300
+OWNER = "ann"
+WARM_UP = 12
+KILLS = 2
+KILL_PATIENCE_SECONDS = 45.0
 DATABASE_OUTAGE_SECONDS = 10.0
 DATABASE_PATIENCE_SECONDS = 30.0
 
@@ -43,13 +47,18 @@ DATABASE_PATIENCE_SECONDS = 30.0
 def measure(quick: bool, say: Say) -> Figures:  # noqa: FBT001 - the section's signature
     """All of it; ``quick`` measures each once."""
     repeats = 1 if quick else REPEATS
-    with server("ministack") as sqs:
+    with server("ministack") as sqs, ThreadPoolExecutor(1) as beside, platform() as made:
         say("kill -9, and failures that end as dead letters")
-        single = _singles(sqs.endpoint, repeats)
+        singles = beside.submit(_singles, sqs.endpoint, repeats)
+        _warmed_up(made)
+        kills = _kills(made, 1 if quick else KILLS)
+        figures: Figures = {"singles": singles.result(), "kills": kills}
+        say(f"PostgreSQL is away for {DATABASE_OUTAGE_SECONDS:g} s")
+        figures["database"] = _database_outages(made, repeats)
+    with server("ministack") as sqs:
         say(f"SQS refuses connections for {OUTAGE_SECONDS:g} s")
-        outages = _outages(sqs.endpoint, repeats)
-    say(f"PostgreSQL is away for {DATABASE_OUTAGE_SECONDS:g} s")
-    return {"singles": single, "outages": outages, "database": _database_outages(repeats)}
+        figures["outages"] = _outages(sqs.endpoint, repeats)
+    return figures
 
 
 # One message ------------------------------------------------------------------------------------------
@@ -189,35 +198,75 @@ def shares_by_second(moments: Sequence[float], began: float, before: float) -> l
     ]
 
 
-# An outage of the database ------------------------------------------------------------------------------------
+# Real workers -------------------------------------------------------------------------------------------------
 
 
-def _database_outages(repeats: int) -> dict[str, Any]:
-    """Real workers with a backlog, and PostgreSQL stopped: seconds from its start to a stage, and to full speed."""
-    with platform() as made:
-        made.start(*WORKERS, "beat-1")
-        ids = [f"show-{number:03}" for number in range(SHOWS)]
-        made.add_podcasts(ids)
-        made.make_due(dict.fromkeys(ids, time.time()))
-        seconds_until(lambda: made.published() > 10, 60)  # noqa: PLR2004 - each process has made its first
-        away: list[tuple[float, float]] = []
-        for _ in range(repeats):
-            time.sleep(BEFORE_SECONDS)
-            began = time.time()
-            made.postgres.stop()
-            time.sleep(DATABASE_OUTAGE_SECONDS)
-            ended = time.time()
-            made.postgres.start()
-            away.append((began, ended))
-            before = rate(_stages(made), began - BEFORE_SECONDS, began)
-            seconds_until(
-                lambda ended=ended, before=before: full_speed(  # type: ignore[misc]  # the defaults bind them
-                    _stages(made), ended, FULL * before, within=DATABASE_PATIENCE_SECONDS
-                ),
-                DATABASE_PATIENCE_SECONDS,
+def _warmed_up(made: Platform) -> None:
+    """Start its processes, and have each of the pools make its first episode, which takes longer than the others."""
+    made.start(*WORKERS, "beat-1")
+    made.add_podcasts([f"show-{number:03}" for number in range(SHOWS)], OWNER)
+    _give_work(made, WARM_UP)
+    seconds_until(lambda: made.published() == WARM_UP, 60)
+
+
+def _give_work(made: Platform, shows: int = SHOWS) -> None:
+    """Have that many of the shows due that have nothing under way."""
+    made.make_due(dict.fromkeys(made.idle(OWNER)[:shows], time.time()))
+
+
+def _under_way(made: Platform) -> list[str]:
+    """The episodes that a generator has in hand."""
+    rows = made.ask("SELECT id FROM episodes WHERE lease_holder IS NOT NULL AND status = 'script_ready'")
+    return [str(row[0]) for row in rows]
+
+
+def _kills(made: Platform, kills: int) -> dict[str, Any]:
+    """Seconds from the kill -9 of a generator and its pool to the next start of each episode that it had in hand."""
+    waits: list[float | None] = []
+    for _ in range(kills):
+        # No more than are killed: behind a backlog, they would wait for that.
+        _give_work(made, GENERATORS)
+        seconds_until(lambda: len(_under_way(made)) == GENERATORS, KILL_PATIENCE_SECONDS)
+        made.fleet.kill("generator-1")
+        killed = time.time()
+        held = _under_way(made)
+
+        def starts(held: list[str] = held, killed: float = killed) -> dict[str, float]:
+            rows = made.ask(
+                "SELECT episode_id, extract(epoch FROM min(at))::float FROM history WHERE episode_id = ANY(%s) "
+                "AND event = 'started' AND at > to_timestamp(%s) GROUP BY episode_id",
+                held,
+                killed,
             )
-        stages = _stages(made)
-        failed = made.ask("SELECT count(*) FROM episodes WHERE status = 'failed'")[0][0]
+            return dict(rows)
+
+        seconds_until(lambda starts=starts, held=held: len(starts()) == len(held), KILL_PATIENCE_SECONDS)  # type: ignore[misc]  # the defaults bind them
+        begun = starts()
+        waits += [begun[each] - killed if each in begun else None for each in held]
+    return _told(waits)
+
+
+def _database_outages(made: Platform, repeats: int) -> dict[str, Any]:
+    """PostgreSQL stopped beneath workers with a backlog: seconds from its start to a stage, and to full speed."""
+    away: list[tuple[float, float]] = []
+    for _ in range(repeats):
+        _give_work(made)
+        time.sleep(BEFORE_SECONDS)
+        began = time.time()
+        made.postgres.stop()
+        time.sleep(DATABASE_OUTAGE_SECONDS)
+        ended = time.time()
+        made.postgres.start()
+        away.append((began, ended))
+        before = rate(_stages(made), began - BEFORE_SECONDS, began)
+        seconds_until(
+            lambda ended=ended, before=before: full_speed(  # type: ignore[misc]  # the defaults bind them
+                _stages(made), ended, FULL * before, within=DATABASE_PATIENCE_SECONDS
+            ),
+            DATABASE_PATIENCE_SECONDS,
+        )
+    stages = _stages(made)
+    failed = made.ask("SELECT count(*) FROM episodes WHERE status = 'failed'")[0][0]
     moves, full = [], []
     for began, ended in away:
         before = rate(stages, began - BEFORE_SECONDS, began)
@@ -251,6 +300,8 @@ def _table(figures: Figures) -> str:
         flavours = figures["singles"][what]
         cells = [_cell(flavours[each], patience) if each in flavours else "–" for each in ("stock", "ours")]
         rows.append([words.format(visibility), *cells])
+    what = f"kill -9 of a generator → its episodes at work again, visibility timeout and lease {VISIBILITY_SECONDS} s"
+    rows.insert(3, [what, "–", _cell(figures["kills"], KILL_PATIENCE_SECONDS)])
     outages = figures["outages"]
     cells = [_cell(outages[each]["back"], AFTER_SECONDS) for each in ("stock", "ours")]
     rows.append([f"end of {OUTAGE_SECONDS:g} s of refused connections → {FULL:.0%} of the speed before", *cells])
