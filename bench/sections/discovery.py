@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from bench.discovery import telling
 from bench.discovery.checking import require
 from bench.discovery.due_query import (
-    CLAIM_SECONDS,
     PAGE,
     due_query,
     plan,
@@ -21,12 +19,11 @@ from bench.discovery.due_query import (
 )
 from bench.discovery.filling import EPISODES_EACH, Filled, tune
 from bench.discovery.process import all_at_once, processes
+from bench.discovery.queues import Queues
 from bench.discovery.telling import SMALL
 from bench.measuring import Sample, rounded
 from bench.section import Figures, Section
-from tests.fakes.aws import client
 from tests.fakes.postgres import Postgres, postgres_server
-from tests.fakes.sqs_queues import SqsQueue, create_queue
 from tests.fakes.sqs_servers import server
 
 FEW = 1_000
@@ -56,42 +53,6 @@ class Extent:
 
 FULL = Extent(sizes=(100_000, 1_000_000, 10_000_000), due=(1_000, 10_000, 100_000), rounds=15, shared=20_000, repeats=3)
 QUICK = Extent(sizes=(1_000_000,), due=(500, 5_000), rounds=8, shared=4_000, repeats=1, ticks=20)
-
-
-class Queues:
-    """An SQS server with the three queues, and the environment of a process that sends to them."""
-
-    def __init__(self, endpoint: str) -> None:
-        self.endpoint = endpoint
-        name = uuid4().hex[:8]
-        self.generation, self.processing, self._discovery = (
-            create_queue(endpoint, f"bench-{name}-{queue}", visibility=60) for queue in ("g", "p", "d")
-        )
-
-    def environment(self, database: str) -> dict[str, str]:
-        """As a platform's, where nothing is found by itself."""
-        return {
-            "AIRDATE_ENV_FILE": "/dev/null",
-            "AIRDATE_DATABASE_URL": database,
-            "AIRDATE_PUBLIC_URL": "https://shows.example.org",
-            "AIRDATE_AWS_ENDPOINT": self.endpoint,
-            "AIRDATE_CLAIM_SECONDS": str(CLAIM_SECONDS),
-            "AIRDATE_DISCOVERY_PAGE": str(PAGE),
-            "AWS_ACCESS_KEY_ID": "embedded",
-            "AWS_SECRET_ACCESS_KEY": "embedded",
-            "PODCAST_GENERATION_QUEUE_URL": self.generation.url,
-            "EPISODE_PROCESSING_QUEUE_URL": self.processing.url,
-            "AIRDATE_DISCOVERY_QUEUE_URL": self._discovery.url,
-        }
-
-    def emptied(self) -> int:
-        """Empty them; how many messages there were."""
-        used: tuple[SqsQueue, ...] = (self.generation, self.processing)
-        there = sum(queue.depth().waiting for queue in used)
-        with client("sqs", self.endpoint) as sqs:
-            for queue in used:
-                sqs.purge_queue(QueueUrl=queue.url)
-        return there
 
 
 @dataclass(frozen=True)
