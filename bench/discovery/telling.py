@@ -124,9 +124,11 @@ def due_plot(figures: Figures, axes: Axes) -> None:
     axes.plot(counts, proportional, ":", color="black", label="in proportion")
     axes.set(xscale="log", yscale="log", xlabel="episodes due", ylabel="seconds")
     memory = axes.twinx()
-    memory.plot(counts, [figures["due"][each]["peak_mb"] for each in due], "s--", color="tab:red")
-    memory.set(ylabel=f"peak memory, MB (target: {MEMORY_TARGET_MB})", ylim=(0, MEMORY_TARGET_MB))
-    axes.legend()
+    peaks = [figures["due"][each]["peak_mb"] for each in due]
+    (line,) = memory.plot(counts, peaks, "s--", color="tab:red", label="peak memory")
+    memory.axhline(MEMORY_TARGET_MB, color="tab:red", linewidth=0.8, linestyle=":")
+    memory.set(ylabel=f"MB (target: {MEMORY_TARGET_MB})", ylim=(0, 2 * MEMORY_TARGET_MB))
+    axes.legend(handles=[*axes.get_lines(), line], loc="lower right")
 
 
 def headline(figures: Figures) -> dict[str, float]:
