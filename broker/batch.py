@@ -82,6 +82,7 @@ class PublishBatch:
             return []
         if len(calls) == 1:  # no thread for what a publisher sends most
             return [self._send(calls[0])]
+        self.channel.sqs()  # kombu makes a client at its first use, and four threads at once would make four
         with ThreadPoolExecutor(min(self._threads, len(calls)), "sqs-publish") as threads:
             return list(threads.map(self._send, calls))
 

@@ -76,8 +76,11 @@ class FakeChannel:
 
     def __init__(self, sqs: FakeSqs) -> None:
         self._sqs = sqs
+        self.askers: list[threading.Thread] = []
+        """Who asked for the client."""
 
     def sqs(self) -> FakeSqs:
+        self.askers.append(threading.current_thread())
         return self._sqs
 
     def basic_publish(self, message: dict[str, Any], *, routing_key: str, _publish_batch: PublishBatch) -> str:
@@ -309,6 +312,17 @@ def test_as_many_calls_are_under_way_at_once_as_there_are_threads(sqs: FakeSqs) 
 
     assert sqs.most_under_way == 4
     assert sorted(body for _, sent in sqs.calls for body in sent) == sorted(bodies)
+
+
+def test_the_client_is_made_before_threads_share_it(sqs: FakeSqs) -> None:
+    channel = FakeChannel(sqs)
+    batch = PublishBatch(channel, max_size=1000, threads=4)
+    add(batch, *(f"body {number}" for number in range(20)))
+
+    batch.flush()
+
+    assert channel.askers[0] is threading.current_thread()
+    assert channel.askers.count(threading.current_thread()) == 1
 
 
 def test_calls_to_several_queues_are_under_way_at_once(sqs: FakeSqs) -> None:
