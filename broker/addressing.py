@@ -33,15 +33,21 @@ class NoAnswer(BotoCoreError):
     fmt = "the answer to {operation} is not SQS's: {said}"
 
 
-def _check_answer(http_response: Any, model: Any, **_: Any) -> None:
-    """Refuse what is no JSON. botocore would take half an answer, or a proxy's page, for one that is well and empty."""
-    if http_response.status_code == HTTPStatus.OK and model.output_shape is not None:
-        try:
-            whole = isinstance(json.loads(http_response.content), dict)
-        except ValueError:
-            whole = False
-        if not whole:
-            raise NoAnswer(operation=model.name, said=repr(http_response.content[:SHOWN_BYTES]))
+def _check_answer(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+    """Refuse what is no JSON: botocore would take half an answer, or a proxy's page, for one that is well and empty.
+
+    Of a batch that succeeded, botocore need not make objects that nobody looks at.
+    """
+    if response_dict["status_code"] != HTTPStatus.OK or operation_model.output_shape is None:
+        return
+    try:
+        said = json.loads(response_dict["body"])
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        raise NoAnswer(operation=operation_model.name, said=repr(response_dict["body"][:SHOWN_BYTES]))
+    if said.keys() == {"Successful"}:
+        response_dict["body"] = b"{}"
 
 
 class AddressingChannel(SQS.Channel):
@@ -71,7 +77,7 @@ class AddressingChannel(SQS.Channel):
         told = Config(**(self.transport_options.get("client-config") or {}))
         merged = limits.merge(told)
         client = super()._new_boto_client(*args, config=merged.merge(config) if config else merged, **kwargs)
-        client.meta.events.register("after-call.sqs", _check_answer)
+        client.meta.events.register("before-parse.sqs", _check_answer)
         return client
 
     def client_with(self, *, read_seconds: float, attempts: int) -> Any:

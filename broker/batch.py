@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ Calls = list[tuple[str, list[Outgoing]]]
 class PublishBatch:
     """Collects what one producer publishes and sends it ten at a time; kombu drives it (``Producer.batch``)."""
 
-    def __init__(self, channel: Any, max_size: int, threads: int) -> None:
+    def __init__(self, channel: Any, max_size: int, threads: Executor) -> None:
         self.channel = channel
         self._max_size = max_size
         self._threads = threads
@@ -83,8 +83,7 @@ class PublishBatch:
         if len(calls) == 1:  # no thread for what a publisher sends most
             return [self._send(calls[0])]
         self.channel.sqs()  # kombu makes a client at its first use, and four threads at once would make four
-        with ThreadPoolExecutor(min(self._threads, len(calls)), "sqs-publish") as threads:
-            return list(threads.map(self._send, calls))
+        return list(self._threads.map(self._send, calls))
 
     def _send(self, addressed: tuple[str, list[Outgoing]]) -> dict[str, str]:
         queue_url, call = addressed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -27,6 +28,7 @@ class SendingChannel(AddressingChannel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         prefix = uuid4()
         self._tags = (f"{prefix}-{number}" for number in count())
+        self._threads: ThreadPoolExecutor | None = None
         super().__init__(*args, **kwargs)
 
     def _next_delivery_tag(self) -> str:
@@ -42,7 +44,16 @@ class SendingChannel(AddressingChannel):
 
     def create_publish_batch(self, max_size: int) -> PublishBatch:
         """kombu's seam for ``Producer.batch()``."""
-        return PublishBatch(self, max_size, self.options.publish_threads)
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self.options.publish_threads, "sqs-publish")
+        return PublishBatch(self, max_size, self._threads)
+
+    def close(self) -> None:
+        """Let the threads that publish go."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
+            self._threads = None
+        super().close()
 
     def _put(self, queue: str, message: Message, **kwargs: Any) -> None:
         queue_url, entry = self._new_queue(queue), self._entry(queue, message)

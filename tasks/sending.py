@@ -20,15 +20,15 @@ class CelerySender:
     """Sends by the application's producer pool; safe to share between threads."""
 
     def __init__(self, app: Celery) -> None:
+        self._app = app
         self._amqp: Any = app.amqp  # its stubs know none of what is used here
-        self._pool = app.producer_pool
         self._origin = anon_nodename()
 
     def send(self, outgoing: Sequence[Outgoing]) -> dict[int, str]:
         """Send all as Celery tasks; returns the reason for each that was not sent, by its position."""
         positions = {uuid(): position for position in range(len(outgoing))}
         try:
-            with self._pool.acquire(block=True) as producer, producer.batch():
+            with self._app.producer_pool.acquire(block=True) as producer, producer.batch():
                 for task_id, position in positions.items():
                     self._publish(outgoing[position], task_id, producer)
         except BatchPublishFailed as failed:

@@ -26,9 +26,9 @@ PREFETCH = 16
 """Messages held for each process: Airdate's own setting, 1, suits tasks of minutes."""
 HEARTBEATS = ("--heartbeat-interval", "20")
 """As the Procfile has it."""
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.4
 """Between two looks at how much is left: each costs the SQS server a little, and all alike."""
-LONGEST_SECONDS = 12
+LONGEST_SECONDS = 8
 """Of measuring, for who is slow."""
 START_SECONDS = 60
 END_SECONDS = 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -96,7 +97,7 @@ def sqs() -> FakeSqs:
 @pytest.fixture
 def batch(sqs: FakeSqs) -> PublishBatch:
     """One call at a time, in order."""
-    return PublishBatch(FakeChannel(sqs), max_size=1000, threads=1)
+    return PublishBatch(FakeChannel(sqs), max_size=1000, threads=ThreadPoolExecutor(1))
 
 
 def add(batch: PublishBatch, *bodies: str, queue: str = QUEUE, **more: Any) -> None:
@@ -181,7 +182,7 @@ def test_what_was_discarded_is_not_sent(batch: PublishBatch, sqs: FakeSqs) -> No
 
 
 def test_a_full_batch_is_sent_at_once(sqs: FakeSqs) -> None:
-    batch = PublishBatch(FakeChannel(sqs), max_size=2, threads=1)
+    batch = PublishBatch(FakeChannel(sqs), max_size=2, threads=ThreadPoolExecutor(1))
 
     for number in range(3):
         answer = batch.publish({"id": str(number), "body": f"body {number}"}, routing_key=QUEUE)
@@ -303,7 +304,7 @@ def test_the_error_is_one_that_publishers_of_kombus_expect(batch: PublishBatch, 
 
 
 def test_as_many_calls_are_under_way_at_once_as_there_are_threads(sqs: FakeSqs) -> None:
-    batch = PublishBatch(FakeChannel(sqs), max_size=1000, threads=4)
+    batch = PublishBatch(FakeChannel(sqs), max_size=1000, threads=ThreadPoolExecutor(4))
     sqs.meeting = threading.Barrier(4)
     bodies = [f"body {number}" for number in range(80)]
     add(batch, *bodies)
@@ -316,7 +317,7 @@ def test_as_many_calls_are_under_way_at_once_as_there_are_threads(sqs: FakeSqs) 
 
 def test_the_client_is_made_before_threads_share_it(sqs: FakeSqs) -> None:
     channel = FakeChannel(sqs)
-    batch = PublishBatch(channel, max_size=1000, threads=4)
+    batch = PublishBatch(channel, max_size=1000, threads=ThreadPoolExecutor(4))
     add(batch, *(f"body {number}" for number in range(20)))
 
     batch.flush()
@@ -326,7 +327,7 @@ def test_the_client_is_made_before_threads_share_it(sqs: FakeSqs) -> None:
 
 
 def test_calls_to_several_queues_are_under_way_at_once(sqs: FakeSqs) -> None:
-    batch = PublishBatch(FakeChannel(sqs), max_size=1000, threads=2)
+    batch = PublishBatch(FakeChannel(sqs), max_size=1000, threads=ThreadPoolExecutor(2))
     sqs.meeting = threading.Barrier(2)
     add(batch, "one")
     add(batch, "two", queue=OTHER)
@@ -337,7 +338,7 @@ def test_calls_to_several_queues_are_under_way_at_once(sqs: FakeSqs) -> None:
 
 
 def test_a_single_call_takes_no_thread(sqs: FakeSqs) -> None:
-    batch = PublishBatch(FakeChannel(sqs), max_size=1000, threads=4)
+    batch = PublishBatch(FakeChannel(sqs), max_size=1000, threads=ThreadPoolExecutor(4))
     callers = []
     sqs.too_long = lambda _: bool(callers.append(threading.current_thread()))
     add(batch, "one")
@@ -348,7 +349,7 @@ def test_a_single_call_takes_no_thread(sqs: FakeSqs) -> None:
 
 
 def test_calls_to_a_fifo_queue_wait_for_each_other(sqs: FakeSqs) -> None:
-    batch = PublishBatch(FakeChannel(sqs), max_size=1000, threads=4)
+    batch = PublishBatch(FakeChannel(sqs), max_size=1000, threads=ThreadPoolExecutor(4))
     bodies = [f"body {number}" for number in range(80)]
     add(batch, *bodies, queue=FIFO)
 
@@ -359,7 +360,7 @@ def test_calls_to_a_fifo_queue_wait_for_each_other(sqs: FakeSqs) -> None:
 
 
 def test_each_failure_among_many_calls_is_named(sqs: FakeSqs) -> None:
-    batch = PublishBatch(FakeChannel(sqs), max_size=1000, threads=4)
+    batch = PublishBatch(FakeChannel(sqs), max_size=1000, threads=ThreadPoolExecutor(4))
     wrong = {"Code": "InvalidMessageContents", "Message": "control character", "SenderFault": True}
     sqs.failures = {f"body {number}": wrong for number in (3, 33, 63)}
     add(batch, *(f"body {number}" for number in range(80)))
