@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 MESSAGES_PER_CALL = 10
 GATHERING_SECONDS = 0.1
 """How long a little room waits to become room for a full call, which costs the same."""
+MOST_POLLS = 2
+"""Of one queue at a time, while its answers are full: SQS hands out ten messages a call, however long a call takes."""
 WATCH_SECONDS = 5
 STALLED_SECONDS = 60
 """Beyond the long poll and its limits: then a poll is given up, and another begun."""
@@ -32,7 +34,11 @@ class ReceivingChannel(IntakeChannel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._outages = Outages()
         self._polls: dict[str, float] = {}
-        self._under_way: dict[str, float] = {}
+        """When each queue's last poll was begun, or put off."""
+        self._under_way: set[tuple[str, float]] = set()
+        """Each poll that SQS has not answered: its queue, and when it was begun."""
+        self._deep: set[str] = set()
+        """Queues whose last answer was full."""
         self._without_room: set[str] = set()
         """Queues whose next poll waits until something is settled."""
         self._gathering = False
@@ -75,29 +81,41 @@ class ReceivingChannel(IntakeChannel):
         if self.closed or queue not in self._active_queues:
             return
         self._polls[queue] = monotonic()
-        if self._room() >= self._full_call():
+        if self._polled_enough(queue):
+            return
+        if self._room(queue) >= self._full_call():
             self._begin_poll(queue)
         else:
             self._without_room.add(queue)
             self._look_for_room()
 
     def _begin_poll(self, queue: str) -> None:
-        if self.closed or queue not in self._active_queues:
+        if self.closed or queue not in self._active_queues or self._polled_enough(queue):
             return
-        if not self._room():
+        if not self._room(queue):
             self._without_room.add(queue)
             return
-        began = self._polls[queue] = self._under_way[queue] = monotonic()
+        began = self._polls[queue] = monotonic()
+        self._under_way.add((queue, began))
         try:
             self._get_bulk_async(queue, callback=promise(self._answered, (queue, began)))
         except Exception as error:  # noqa: BLE001 - whatever it is, to be tried again: a poll must not just end
             self._note(queue, str(error))
             self._answered(queue, began)
+            return
+        if queue in self._deep:
+            self.hub.call_soon(self._schedule_queue, queue)
 
-    def _room(self) -> int:
-        """How many messages may be received now."""
-        limit = self.qos.prefetch_count
-        return int(self.qos.can_consume_max_estimate()) if limit else MESSAGES_PER_CALL
+    def _polled_enough(self, queue: str) -> bool:
+        return self._polls_of(queue) >= (MOST_POLLS if queue in self._deep else 1)
+
+    def _polls_of(self, queue: str) -> int:
+        return sum(polled == queue for polled, _ in self._under_way)
+
+    def _room(self, queue: str) -> int:
+        """How many messages may be received from a queue now, beside those that a poll under way may bring."""
+        free = self.qos.can_consume_max_estimate() if self.qos.prefetch_count else MOST_POLLS * MESSAGES_PER_CALL
+        return max(0, int(free) - MESSAGES_PER_CALL * self._polls_of(queue))
 
     def _full_call(self) -> int:
         return min(MESSAGES_PER_CALL, self.qos.prefetch_count or MESSAGES_PER_CALL)
@@ -109,29 +127,32 @@ class ReceivingChannel(IntakeChannel):
 
     def _look_for_room(self) -> None:
         """Something may have been settled: poll at once for a full call, for less if no more room comes in a moment."""
-        if not self._without_room:
-            return
-        free = self._room()
-        if free >= self._full_call():
-            self._use_room()
-        elif free and not self._gathering:
-            self._gathering = True
-            self.hub.call_later(GATHERING_SECONDS, self._gathered)
+        for queue in tuple(self._without_room):
+            room = self._room(queue)
+            if room >= self._full_call():
+                self._use_room(queue)
+            elif room and not self._gathering:
+                self._gathering = True
+                self.hub.call_later(GATHERING_SECONDS, self._gathered)
 
     def _gathered(self) -> None:
         self._gathering = False
-        if self._room():
-            self._use_room()
+        for queue in tuple(self._without_room):
+            if self._room(queue) and not self._polls_of(queue):  # a second poll is for a full call, or not worth it
+                self._use_room(queue)
 
-    def _use_room(self) -> None:
-        queues, self._without_room = self._without_room, set()
-        for queue in queues:
-            self.hub.call_soon(self._begin_poll, queue)
+    def _use_room(self, queue: str) -> None:
+        self._without_room.discard(queue)
+        self.hub.call_soon(self._begin_poll, queue)
 
     def _answered(self, queue: str, began: float, fetched: int | None = None) -> None:
-        if self.closed or self._polls.get(queue) != began:  # given up by the watchdog, which began another
+        if self.closed or (queue, began) not in self._under_way:  # given up by the watchdog, which began another
             return
-        self._under_way.pop(queue, None)
+        self._under_way.discard((queue, began))
+        if fetched == MESSAGES_PER_CALL:
+            self._deep.add(queue)
+        else:
+            self._deep.discard(queue)
         pause = self._outages.pause(queue) or (0 if fetched else self.connection.polling_interval)
         if pause:
             self.hub.call_later(pause, self._schedule_queue, queue)
@@ -140,11 +161,15 @@ class ReceivingChannel(IntakeChannel):
 
     def _left_of_poll(self, queue_url: str) -> int:
         """Seconds for which a poll of ours may still receive from a queue, though nobody waits for its answer."""
-        for queue, began in self._under_way.items():
-            if self._queue_cache.get(self.canonical_queue_name(queue)) == queue_url:
-                left = began + int(self.wait_time_seconds) - monotonic()
-                return math.ceil(left) + 1 if left > 0 else 0  # SQS began a moment after us
-        return 0
+        left = max(
+            (
+                began + int(self.wait_time_seconds) - monotonic()
+                for queue, began in self._under_way
+                if self._queue_cache.get(self.canonical_queue_name(queue)) == queue_url
+            ),
+            default=0.0,
+        )
+        return math.ceil(left) + 1 if left > 0 else 0  # SQS began a moment after us
 
     def _watch(self) -> None:
         """Begin a stalled poll anew; say that this loop lives."""
@@ -152,8 +177,11 @@ class ReceivingChannel(IntakeChannel):
             return
         stalled = monotonic() - (self.wait_time_seconds + TOTAL_SECONDS + STALLED_SECONDS)
         self._look_for_room()
+        given_up = {(queue, began) for queue, began in self._under_way if began < stalled}
+        self._under_way -= given_up
         for queue in self._active_queues:
-            if queue not in self._without_room and self._polls.get(queue, stalled) < stalled:
+            silent = self._polls.get(queue, stalled) < stalled and queue not in self._without_room
+            if silent or any(polled == queue for polled, _ in given_up):
                 log.warning("the poll of %s stalled; beginning another", queue)
                 self._schedule_queue(queue)
         if self.options.liveness_file is not None:

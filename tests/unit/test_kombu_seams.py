@@ -109,6 +109,8 @@ OURS = {
     "_look_for_room",
     "_note",
     "_patient",
+    "_polled_enough",
+    "_polls_of",
     "_begin_poll",
     "_prove_redrive",
     "_publish_events",

@@ -249,6 +249,71 @@ def test_a_queue_that_was_cancelled_while_it_waited_for_room_is_polled_no_more(
     assert (polls.begun, hub.waits) == ([], [])
 
 
+# Several polls at once ----------------------------------------------------------------------------
+
+
+def full_answer(channel: Channel, hub: FakeHub, polls: Polls) -> None:
+    """The first poll brings ten messages, and what follows from that begins."""
+    channel._schedule_queue(WORK)
+    polls.begun.pop(0)(10)
+    hub.turn()
+    hub.turn()
+
+
+@pytest.mark.parametrize("limit", [0, 32])
+def test_a_deep_queue_is_polled_twice_at_once(channel: Channel, hub: FakeHub, polls: Polls, limit: int) -> None:
+    # A call brings ten messages however long it takes, and a worker may be done with them before.
+    holding(channel, limit, 0)
+    full_answer(channel, hub, polls)
+    hub.turn()
+
+    assert len(polls.begun) == 2
+
+
+def test_a_queue_whose_answer_was_not_full_is_polled_once(channel: Channel, hub: FakeHub, polls: Polls) -> None:
+    holding(channel, 32, 0)
+    channel._schedule_queue(WORK)
+    polls.begun.pop(0)(9)
+    hub.turn()
+    hub.turn()
+
+    assert len(polls.begun) == 1
+
+
+def test_once_a_queue_is_empty_one_poll_is_left(channel: Channel, hub: FakeHub, polls: Polls) -> None:
+    holding(channel, 32, 0)
+    full_answer(channel, hub, polls)
+    for answer in polls.begun[:]:
+        polls.begun.remove(answer)
+        answer(0)
+        hub.turn()
+
+    assert len(polls.begun) == 1
+
+
+def test_a_second_poll_needs_room_for_both_answers(channel: Channel, hub: FakeHub, polls: Polls) -> None:
+    holding(channel, 32, 13)  # room for nineteen, of which the first poll may bring ten
+    full_answer(channel, hub, polls)
+    assert len(polls.begun) == 1
+
+    channel.basic_ack("0")
+    hub.turn()
+
+    assert len(polls.begun) == 2
+
+
+def test_polls_that_fail_are_not_multiplied(channel: Channel, hub: FakeHub, polls: Polls) -> None:
+    holding(channel, 32, 0)
+    full_answer(channel, hub, polls)
+    for _ in range(3):
+        for answer in polls.begun[:]:
+            polls.begun.remove(answer)
+            answer(channel._on_messages_ready(URL, WORK, {"Trouble": "HTTP 503"}))
+        hub.turn()
+
+    assert len(polls.begun) == 1
+
+
 # The watchdog -------------------------------------------------------------------------------------
 
 
@@ -256,6 +321,7 @@ def later(channel: Channel, seconds: float) -> None:
     """As if each poll had begun so much earlier."""
     for queue in channel._polls:
         channel._polls[queue] -= seconds
+    channel._under_way = {(queue, began - seconds) for queue, began in channel._under_way}
 
 
 def test_a_poll_that_stalled_is_begun_anew(channel: Channel, polls: Polls, caplog: pytest.LogCaptureFixture) -> None:
@@ -274,7 +340,7 @@ def test_a_poll_that_stalled_is_begun_anew(channel: Channel, polls: Polls, caplo
 def test_a_poll_that_was_given_up_does_not_plan_another(channel: Channel, hub: FakeHub, polls: Polls) -> None:
     # Else each stall would leave one poll more than before.
     channel._schedule_queue(WORK)
-    channel._polls[WORK] -= 200  # it began then
+    later(channel, 200)
     channel._watch()
     given_up, another = polls.begun
     given_up(0)
