@@ -37,6 +37,11 @@ class Sample:
         }
 
 
+def ratio(ours: Sample, baseline: Sample) -> float:
+    """Ours over the baseline's: the median of the rounds' ratios, for a machine is not as fast in every round."""
+    return rounded(statistics.median(a / b for a, b in zip(ours.values, baseline.values, strict=True)))
+
+
 def alternately(contestants: dict[str, Callable[[], float]], repeats: int) -> dict[str, Sample]:
     """Measure each contestant once per round, so that a machine that slows down slows all of them.
 

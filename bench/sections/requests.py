@@ -35,7 +35,7 @@ SETTLED_SECONDS = 1.5
 
 def measure(quick: bool, say: Callable[[str], None]) -> Figures:  # noqa: FBT001 - the frame's
     """Each contestant works through tasks, then all wait side by side."""
-    tasks, idle_seconds = (1000, 0) if quick else (4000, 6 * LONG_POLL_SECONDS)
+    tasks, idle_seconds = (1000, 0) if quick else (2000, 3 * LONG_POLL_SECONDS)
     names = [OURS] if quick else NAMES
     with server("ministack") as sqs:
         say(f"{tasks:,} tasks each, published, received, settled")

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from bench import __main__ as command
 from bench import page
-from bench.measuring import Sample, alternately, percentiles
+from bench.measuring import Sample, alternately, percentiles, ratio
 from bench.section import Section, markdown_table
 from tests.fakes.environment import ROOT
 
@@ -126,6 +126,11 @@ def test_contestants_take_turns() -> None:
     assert turns == ["a", "b", "a", "b", "a", "b"]
     assert samples["a"].median == 2
     assert samples["a"].figures() == {"median": 2, "low": 1, "high": 5, "repeats": 3}
+
+
+def test_a_ratio_is_of_figures_of_the_same_round() -> None:
+    # The machine was half as fast in the second and third round, for both.
+    assert ratio(Sample((90, 45, 40)), Sample((100, 50, 50))) == 0.9
 
 
 def test_figures_are_no_more_exact_than_measured() -> None:
