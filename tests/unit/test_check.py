@@ -156,4 +156,4 @@ def test_a_file_that_was_measured_leaves_no_filters_behind(content: bytes) -> No
     with suppress(SoundError):
         measure_mp3(content)
 
-    assert not [thing for thing in gc.get_objects() if isinstance(thing, Graph)]
+    assert not [thing for thing in gc.get_objects() if type(thing) is Graph]
