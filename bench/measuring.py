@@ -7,7 +7,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +35,11 @@ class Sample:
             "high": rounded(max(self.values)),
             "repeats": len(self.values),
         }
+
+
+def best(samples: Iterable[Sample]) -> Sample:
+    """The one with the highest median."""
+    return max(samples, key=lambda sample: sample.median)
 
 
 def ratio(ours: Sample, baseline: Sample) -> float:

@@ -87,7 +87,8 @@ def _parsed(text: str) -> Any:
         raise Poison(f"it is nested too deeply: {_short(text)}") from None
     except Exception as error:  # `__type__` with any value calls anything of kombu's
         raise Poison(f"it is no JSON that kombu reads ({_said(error)}): {_short(text)}") from error
-    if "\\u" in text or text.count("{") + text.count("[") >= DEEPEST:  # else there is nothing to find
+    # In plain ASCII there is no half a character, and with few brackets no depth: then there is nothing to find.
+    if "\\u" in text or not text.isascii() or text.count("{") + text.count("[") >= DEEPEST:
         _check_values(payload, "it")
     return payload
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from bench.contestants import consuming
 from bench.contestants.consuming import Emptied
-from bench.measuring import Sample, ratio, rounded
+from bench.measuring import Sample, best, ratio, rounded
 from bench.section import Figures, Section, markdown_table
 from tests.fakes.sqs_servers import server
 
@@ -37,7 +37,7 @@ def measure(quick: bool, say: Callable[[str], None]) -> Figures:  # noqa: FBT001
                 tasks = count // 10 if each.name in SLOW else count
                 runs[each.name].append(each.empty(tasks, psutil.Process(sqs.pid)))
     rates = {name: Sample(tuple(run.rate for run in taken)) for name, taken in runs.items()}
-    ours = max(rates[OURS], rates[SOLO], key=_median)
+    ours = best((rates[OURS], rates[SOLO]))
     peers = [rates[each.name] for each in contestants if each.name not in (OURS, SOLO)]
     return {
         "unit": "tasks a second",
@@ -50,12 +50,8 @@ def measure(quick: bool, say: Callable[[str], None]) -> Figures:  # noqa: FBT001
             }
             for name, taken in runs.items()
         },
-        "ratios": {"consume_vs_best_peer": ratio(ours, max(peers, key=_median))},
+        "ratios": {"consume_vs_best_peer": ratio(ours, best(peers))},
     }
-
-
-def _median(sample: Sample) -> float:
-    return sample.median
 
 
 def table(figures: Figures) -> str:

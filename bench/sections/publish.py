@@ -8,7 +8,7 @@ from functools import partial
 from matplotlib.axes import Axes
 
 from bench.contestants import publishing
-from bench.measuring import Sample, alternately, ratio
+from bench.measuring import alternately, best, ratio
 from bench.section import Figures, Section, markdown_table
 from tests.fakes.sqs_servers import server
 
@@ -41,15 +41,11 @@ def measure(quick: bool, say: Callable[[str], None]) -> Figures:  # noqa: FBT001
             for each in contestants
         },
         "ratios": {
-            "publish_vs_best_single": ratio(ours, max(single_peers, key=_median)),
-            "publish_vs_best_batch": ratio(ours, max(batch_peers, key=_median)),
+            "publish_vs_best_single": ratio(ours, best(single_peers)),
+            "publish_vs_best_batch": ratio(ours, best(batch_peers)),
             "publish_vs_raw": ratio(ours, samples[raw.name]),
         },
     }
-
-
-def _median(sample: Sample) -> float:
-    return sample.median
 
 
 def table(figures: Figures) -> str:

@@ -59,6 +59,14 @@ def test_a_broken_message_is_poison_and_the_reason_names_where(body: str, named:
     assert named in reason(body)
 
 
+@pytest.mark.parametrize("name", ["id half a character", "a body that is half a character"])
+def test_half_a_character_is_found_where_sqs_already_made_it_of_its_escape(name: str) -> None:
+    body, named = BROKEN[name]
+    raw = re.sub(r"\\u(d[8-f]..)", lambda escape: chr(int(escape[1], 16)), body)
+    assert "\\u" not in raw
+    assert named in reason(raw)
+
+
 @pytest.mark.parametrize("body", POISON.values(), ids=POISON)
 def test_a_reason_can_be_shown(body: str) -> None:
     said = reason(body)
