@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,14 +13,10 @@ import psycopg
 
 from bench import moments
 from bench.measuring import seconds_until
+from bench.surroundings import Surroundings, surroundings
 from chaos import queues
-from chaos.fleet import REPOSITORY, Fleet, plain_environment
 from chaos.shows import feed
-from podcasting.database import Database
-from podcasting.database.revisions import migrate
 from podcasting.models import Podcast
-from tests.fakes.postgres import Postgres, postgres_server
-from tests.fakes.sqs_servers import server
 
 TICK_SECONDS = 2.0
 """Between two ticks of beat; production has a minute, and the bench not the time for it."""
@@ -31,16 +26,12 @@ START_SECONDS = 60
 
 SETTINGS = {
     "AIRDATE_STUDIO": "bench.paced:paced",
-    "AIRDATE_PUBLIC_URL": "https://bench.example",
-    "AIRDATE_ALLOW_FILE_SOURCES": "true",
     "AIRDATE_VISIBILITY_TIMEOUT": str(VISIBILITY_SECONDS),
     "AIRDATE_LEASE_SECONDS": str(VISIBILITY_SECONDS),  # as long as each other, as they are by default
     "AIRDATE_SCHEDULE_PODCASTS_EVERY": f"{TICK_SECONDS:g}",
     "AIRDATE_CHECK_EPISODES_EVERY": f"{TICK_SECONDS:g}",
     "AIRDATE_GENERATORS": str(GENERATORS),
     "AIRDATE_LOG_FORMAT": "json",
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
 }
 WORKERS = ("discovery-1", "generator-1", "processor-1")
 
@@ -59,13 +50,13 @@ class Made:
 class Platform:
     """One that runs; made by :func:`platform`."""
 
-    def __init__(self, folder: Path, postgres: Postgres, url: str, sqs: Any, fleet: Fleet) -> None:
-        self.postgres = postgres
-        self.sqs = sqs
-        self.fleet = fleet
-        self._url = url
-        self._folder = folder
-        self.database = Database.at(url)
+    def __init__(self, around: Surroundings) -> None:
+        self.postgres = around.postgres
+        self.sqs = queues.client(around.endpoint)
+        self.fleet = around.fleet
+        self.database = around.database
+        self._url = around.database_url
+        self._folder = around.folder
 
     def start(self, *names: str) -> None:
         """Start these processes of the Procfile, and wait until the workers among them consume.
@@ -147,44 +138,19 @@ class Platform:
 
 
 @contextmanager
-def platform(**settings: str) -> Iterator[Platform]:
+def platform() -> Iterator[Platform]:
     """A platform whose tables and queues are there; :meth:`Platform.start` starts its processes."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="airdate-bench-")))
-        (folder / "logs").mkdir()
-        postgres = stack.enter_context(postgres_server())
-        with psycopg.connect(postgres.uri, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE airdate")
-        url = postgres.uri.replace("/postgres?", "/airdate?")
-        endpoint = stack.enter_context(server("ministack")).endpoint
-        sqs = queues.client(endpoint)
-        urls = queues.create(sqs, visibility_seconds=VISIBILITY_SECONDS)
-        # The Procfile's lines, word for word, but for the application: the same, observed.
-        procfile = folder / "Procfile"
-        lines = (REPOSITORY / "Procfile").read_text(encoding="utf-8")
-        lines = lines.replace("celery -A tasks worker", "celery -A bench.observed worker")
-        procfile.write_text(lines, encoding="utf-8")
-        environment = (
-            plain_environment()
-            | SETTINGS
-            | {
-                "AIRDATE_HOME": str(folder / "home"),
-                "AIRDATE_DATABASE_URL": url,
-                "AIRDATE_AWS_ENDPOINT": endpoint,
-                "AIRDATE_DISCOVERY_QUEUE_URL": urls["discovery"],
-                "PODCAST_GENERATION_QUEUE_URL": urls["podcast-generation"],
-                "EPISODE_PROCESSING_QUEUE_URL": urls["episode-processing"],
-                moments.FILE: str(folder / "moments"),
-            }
-            | settings
-        )
+
+    def settings(folder: Path) -> dict[str, str]:
         (folder / "home").mkdir()
-        fleet = Fleet(environment, folder / "logs", procfile=procfile)
-        made = Platform(folder, postgres, url, sqs, fleet)
-        stack.callback(made.database.engine.dispose)
-        migrate(made.database.engine)
-        stack.callback(fleet.stop)
-        yield made
+        return SETTINGS | {"AIRDATE_HOME": str(folder / "home"), moments.FILE: str(folder / "moments")}
+
+    def observed(procfile: str) -> str:
+        # The Procfile's lines, word for word, but for the application: the same, observed.
+        return procfile.replace("celery -A tasks worker", "celery -A bench.observed worker")
+
+    with surroundings(settings, observed, visibility_seconds=VISIBILITY_SECONDS) as around:
+        yield Platform(around)
 
 
 def until(true: Callable[[], Any], seconds: float, what: str) -> None:

@@ -31,7 +31,7 @@ LOOK_SECONDS = 0.4
 LONGEST_SECONDS = 8
 """Of measuring, for who is slow."""
 START_SECONDS = 60
-END_SECONDS = 5
+END_SECONDS = 2
 VISIBILITY = 600
 
 

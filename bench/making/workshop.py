@@ -5,40 +5,30 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
-import psycopg
 
 from bench.making.stories import feed
+from bench.surroundings import Surroundings, surroundings
 from chaos import queues
-from chaos.fleet import REPOSITORY, Fleet, plain_environment
 from operations.command import COMMANDS
-from podcasting.database import Database
-from podcasting.database.revisions import migrate
 from podcasting.errors import UnknownPodcast
 from podcasting.models import STAGES, EpisodeStatus, Podcast
-from tests.fakes.postgres import postgres_server
-from tests.fakes.sqs_servers import server
 
 VISIBILITY_SECONDS = 60
 START_SECONDS = 60
 EPISODE_SECONDS = 300
 MEGABYTE = 1_000_000
 SETTINGS = {
-    "AIRDATE_PUBLIC_URL": "https://bench.example",
-    "AIRDATE_ALLOW_FILE_SOURCES": "true",
     "AIRDATE_GENERATORS": "1",
     "AIRDATE_PROCESSORS": "1",
     "AIRDATE_MAX_STORIES": "30",
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
 }
 EVERYTHING = (
     "podcasting.generation",
@@ -80,12 +70,12 @@ class Episode:
 class Workshop:
     """Made by :func:`workshop`."""
 
-    def __init__(self, folder: Path, database: Database, fleet: Fleet, queue: str, endpoint: str) -> None:
-        self._folder = folder
-        self._database = database
-        self._fleet = fleet
-        self._sqs = queues.client(endpoint)
-        self._queue = queue
+    def __init__(self, around: Surroundings) -> None:
+        self._folder = around.folder
+        self._database = around.database
+        self._fleet = around.fleet
+        self._sqs = queues.client(around.endpoint)
+        self._queue = around.queue_urls["podcast-generation"]
         self._names: dict[str, str] = {}
         self._starts = 0
 
@@ -108,9 +98,8 @@ class Workshop:
         return Start(took, spent, sum(process.memory_full_info().uss for process in family) / MEGABYTE)
 
     def stop(self) -> None:
-        """End the workers, and forget the clips that they left."""
+        """End the workers."""
         self._fleet.stop()
-        shutil.rmtree(self._folder / "home", ignore_errors=True)
 
     def make(self, podcast: str, *, stories: int, edition: int) -> Episode:
         """Have the podcast's next episode made and published, of stories that it has not told.
@@ -194,34 +183,10 @@ def peak(pid: int) -> float:
 @contextmanager
 def workshop() -> Iterator[Workshop]:
     """One whose tables and queues are there, and no worker."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="airdate-bench-")))
-        (folder / "logs").mkdir()
-        postgres = stack.enter_context(postgres_server())
-        with psycopg.connect(postgres.uri, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE airdate")
-        url = postgres.uri.replace("/postgres?", "/airdate?")
-        endpoint = stack.enter_context(server("ministack")).endpoint
-        urls = queues.create(queues.client(endpoint), visibility_seconds=VISIBILITY_SECONDS)
-        procfile = folder / "Procfile"
-        lines = (REPOSITORY / "Procfile").read_text(encoding="utf-8")
-        discovery = next(line for line in lines.splitlines() if line.startswith("discovery:"))
-        everything = f"everything:{discovery.partition(':')[2]} --include {','.join(EVERYTHING)}"
-        procfile.write_text(f"{lines}\n{everything}\n", encoding="utf-8")
-        environment = (
-            plain_environment()
-            | SETTINGS
-            | {
-                "AIRDATE_DATABASE_URL": url,
-                "AIRDATE_AWS_ENDPOINT": endpoint,
-                "AIRDATE_DISCOVERY_QUEUE_URL": urls["discovery"],
-                "PODCAST_GENERATION_QUEUE_URL": urls["podcast-generation"],
-                "EPISODE_PROCESSING_QUEUE_URL": urls["episode-processing"],
-            }
-        )
-        database = Database.at(url)
-        stack.callback(database.engine.dispose)
-        migrate(database.engine)
-        fleet = Fleet(environment, folder / "logs", procfile=procfile)
-        stack.callback(fleet.stop)
-        yield Workshop(folder, database, fleet, urls["podcast-generation"], endpoint)
+
+    def with_everything(procfile: str) -> str:
+        discovery = next(line for line in procfile.splitlines() if line.startswith("discovery:"))
+        return f"{procfile}\neverything:{discovery.partition(':')[2]} --include {','.join(EVERYTHING)}\n"
+
+    with surroundings(lambda _: SETTINGS, with_everything, visibility_seconds=VISIBILITY_SECONDS) as around:
+        yield Workshop(around)

@@ -19,7 +19,7 @@ SLOWER = ("Celery", "dramatiq")
 
 def measure(quick: bool, say: Callable[[str], None]) -> Figures:  # noqa: FBT001 - the frame's
     """Each publisher in turn, several rounds."""
-    single, batches, rounds = (400, 4000, 5) if quick else (1000, 8000, 9)
+    single, batches, rounds = (300, 3000, 5) if quick else (1000, 8000, 9)
     with server("ministack") as sqs:
         airdate = publishing.airdate(sqs.endpoint)
         airdate.rate(10)
