@@ -193,7 +193,7 @@ class _Silence:
 
     def hear(self, frame: av.AudioFrame, seconds: float) -> None:
         # The planes as they are (FFmpeg decodes MP3 to floats): copied to an array of PyAV's they took twice as long.
-        channels = [np.frombuffer(plane, np.float32, frame.samples) for plane in frame.planes]
+        channels = [np.frombuffer(memoryview(plane), np.float32, frame.samples) for plane in frame.planes]
         quiet = all(max(channel.max(), -channel.min()) < self._threshold for channel in channels)
         self._current = self._current + seconds if quiet else 0.0
         self.longest = max(self.longest, self._current)
