@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
-from kombu.utils.json import dumps
+from kombu.utils.json import JSONEncoder
 
 from broker.addressing import AddressingChannel
 from broker.batch import PublishBatch
@@ -20,6 +20,9 @@ LONGEST_DELAY_SECONDS = 900
 """SQS delays no message longer (Amazon SQS message quotas)."""
 
 Message = dict[str, Any]
+
+ENVELOPE = JSONEncoder()
+"""kombu's format; kombu's own function makes an encoder for each message."""
 
 
 class SendingChannel(AddressingChannel):
@@ -84,7 +87,7 @@ class SendingChannel(AddressingChannel):
         return entry
 
     def _text(self, message: Message) -> str:
-        text = dumps(message)
+        text = ENVELOPE.encode(message)
         if self.sqs_base64_encoding:
             return str(self.codecs["base64"].encode(text))
         return str(text)

@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from celery import Celery
+from celery.signals import after_task_publish, before_task_publish
 from celery.utils import uuid
 from celery.utils.nodenames import anon_nodename
 from kombu.exceptions import KombuError
@@ -14,6 +15,9 @@ from kombu.exceptions import KombuError
 from broker.errors import BatchPublishFailed
 from publishers.fanout import Outgoing
 from publishers.queues import ROUTES
+
+BODY = '[[{message}], {{}}, {{"callbacks": null, "errbacks": null, "chain": null, "chord": null}}]'
+"""Arguments, keywords, and what else a task may carry (Celery's documentation, "Message Protocol", version 2)."""
 
 
 class CelerySender:
@@ -28,33 +32,34 @@ class CelerySender:
         """Send all as Celery tasks; returns the reason for each that was not sent, by its position."""
         positions = {uuid(): position for position in range(len(outgoing))}
         try:
-            with self._app.producer_pool.acquire(block=True) as producer, producer.batch():
+            with self._app.producer_pool.acquire(block=True) as producer:
+                # More than there are, so that nothing is sent before the flush: a failure earlier sent nothing.
+                batch = producer.channel.create_publish_batch(len(outgoing) + 1)
                 for task_id, position in positions.items():
-                    self._publish(outgoing[position], task_id, producer)
+                    self._add(outgoing[position], task_id, batch)
+                batch.flush()
         except BatchPublishFailed as failed:
             return {positions[task_id]: reason for task_id, reason in failed.reasons.items()}
         except (KombuError, BotoCoreError, ClientError, OSError) as error:
-            # Leaving the batch by an exception discards what it held, so nothing was sent.
             return dict.fromkeys(positions.values(), f"{type(error).__name__}: {error}")
         return {}
 
-    def _publish(self, item: Outgoing, task_id: str, producer: Any) -> None:
-        # The two steps of Celery's send_task, without what it looks up anew for each message: that took longer
-        # than all else about one (docs/performance.md).
-        message = self._amqp.create_task_message(
+    def _add(self, item: Outgoing, task_id: str, batch: Any) -> None:
+        # Celery's send_task and kombu's producer look up anew for each message what is known here, and write its JSON
+        # a second time: that took longer than all else about one (docs/performance.md).
+        task, queue = item.task.value, ROUTES[item.task].value
+        headers, properties, _, _ = self._amqp.create_task_message(
             task_id,
-            item.task.value,
-            args=[item.message.model_dump(mode="json")],
+            task,
             # What Flower shows; Celery would describe the whole message.
             argsrepr=f"({item.group!r},)",
             kwargsrepr="{}",
             origin=self._origin,
         )
-        self._amqp.send_task_message(
-            producer,
-            item.task.value,
-            message,
-            queue=ROUTES[item.task].value,
-            declare=(),  # the queues are known by URL
-            MessageGroupId=item.group,
-        )
+        properties["MessageGroupId"] = item.group
+        body = BODY.format(message=item.message.model_dump_json())
+        signalled = {"sender": task, "body": body, "exchange": "", "routing_key": queue, "headers": headers}
+        before_task_publish.send(**signalled, properties=properties, declare=(), retry_policy=None)
+        message = batch.channel.prepare_message(body, None, "application/json", "utf-8", headers, properties)
+        batch.publish(message, exchange="", routing_key=queue)
+        after_task_publish.send(**signalled)
