@@ -72,8 +72,8 @@ format: setup ## Put the code into the project's style
 # uv resolves for every Python and platform at once; it is needed here only, so it is not in the lock.
 .PHONY: lock
 lock: ## Resolve the dependencies anew into the lock files (needs uv)
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --output-file requirements.lock
-	uv pip compile pyproject.toml --group dev --constraints requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --output-file requirements-dev.lock
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --output-file requirements.lock
+	uv pip compile pyproject.toml --all-extras --group dev --constraints requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --output-file requirements-dev.lock
 
 .PHONY: clean
 clean: ## Remove what was set up and made here: .venv/ and var/
