@@ -1,9 +1,9 @@
 """The Celery application: ``celery -A tasks worker``, ``celery -A tasks beat``, ``celery -A tasks shell``."""
 
 from celery import Celery
-from celery.signals import celeryd_after_setup, setup_logging, worker_process_init
+from celery.signals import beat_init, celeryd_after_setup, setup_logging, worker_process_init, worker_ready
 
-from tasks import logs, memory, shutdown
+from tasks import logs, memory, presence, shutdown
 from tasks.readiness import before_consuming
 
 app = Celery("airdate", include=["tasks.discovery", "tasks.podcasts", "tasks.episodes"])
@@ -12,3 +12,5 @@ setup_logging.connect(logs.configure)
 celeryd_after_setup.connect(shutdown.bound_shutdown)
 celeryd_after_setup.connect(before_consuming)
 worker_process_init.connect(memory.one_heap)
+worker_ready.connect(presence.worker_began)
+beat_init.connect(presence.beat_began)

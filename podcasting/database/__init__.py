@@ -15,6 +15,7 @@ from podcasting.database.episodes import Episodes
 from podcasting.database.history import History
 from podcasting.database.leases import Leases
 from podcasting.database.podcasts import Podcasts
+from podcasting.database.processes import Processes
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Database:
     history: History
     breakers: Breakers
     alarms: Alarms
+    processes: Processes
 
     @classmethod
     def at(cls, url: str) -> Database:
@@ -49,4 +51,5 @@ class Database:
             History(engine),
             Breakers(engine),
             Alarms(engine),
+            Processes(engine),
         )

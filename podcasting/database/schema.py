@@ -170,3 +170,19 @@ alarms = Table(
     Column("opened_at", Utc, nullable=False),
     Column("last_at", Utc, nullable=False),
 )
+
+processes = Table(
+    "processes",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("host", String(200), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("release", String(60), nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("seen_at", Utc, nullable=False),
+    Column("queues", Text, nullable=False),
+    Column("busy", Integer, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("ticked_at", Utc),
+)
