@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import click
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -25,11 +26,17 @@ EMBEDDED_ACCOUNT = "123456789012"
 MOST_CLIPS = 4
 """Clips spoken at once where nothing is set, however many the cores: each takes some 40 MB."""
 
+TEMPORARY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+"""Those that a role was taken with: good for some hours, and only together."""
+
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
 """A wait: at most a year, so that adding it to now is always a date."""
 
 Address = Annotated[str, Field(pattern=r"^(https?://\S+)?$")]
 """A web address, or nothing."""
+
+TopicArn = Annotated[str, Field(pattern=r"^(arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w-]+)?$")]
+"""Of an SNS topic, or nothing."""
 
 
 class SettingsError(click.ClickException):
@@ -52,14 +59,20 @@ class Settings(BaseSettings):
     bucket: str = ""
     site_port: int = Field(default=8417, ge=1, le=65535)
     flower_port: int = Field(default=5555, ge=1, le=65535)
+    flower_user: str = Field(default="airdate", pattern=r"^[^:\s]+$")
+    flower_password: SecretStr = SecretStr("")
+    flower_write: bool = False
 
     aws_access_key_id: str = Field(default="", validation_alias="AWS_ACCESS_KEY_ID")
     aws_secret_access_key: SecretStr = Field(default=SecretStr(""), validation_alias="AWS_SECRET_ACCESS_KEY")
+    aws_session_token: SecretStr = Field(default=SecretStr(""), validation_alias="AWS_SESSION_TOKEN")
     aws_region: str = Field(default="us-east-1", validation_alias="AWS_REGION")
     aws_endpoint: Address = ""
     episode_processing_queue_url: Address = Field(default="", validation_alias="EPISODE_PROCESSING_QUEUE_URL")
     podcast_generation_queue_url: Address = Field(default="", validation_alias="PODCAST_GENERATION_QUEUE_URL")
     discovery_queue_url: Address = ""
+    events_topic_arn: TopicArn = ""
+    control_topic_arn: TopicArn = ""
 
     schedule_podcasts_every: Seconds = 60
     check_episodes_every: Seconds = 60
@@ -91,13 +104,33 @@ class Settings(BaseSettings):
     allow_file_sources: bool | None = None
     allowed_private_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
 
-    log_format: str = Field(default="text", pattern="^(text|json)$")
+    metrics: Annotated[frozenset[Literal["emf", "prometheus", "otlp"]], NoDecode] = frozenset()
+    metrics_port: int = Field(default=9417, ge=1, le=65535 - 4)
+    metrics_address: str = "127.0.0.1"
+    traces: Literal["none", "otlp"] = "none"
+    deployment: str = Field(default="airdate", pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")
+    sentry_dsn: SecretStr = SecretStr("")
+
+    log_format: str = Field(default="auto", pattern="^(auto|text|json)$")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @field_validator("allowed_private_hosts", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return [host.strip() for host in value.split(",") if host.strip()] if isinstance(value, str) else value
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _none_or_some(cls, value: Any) -> Any:
+        listed = [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+        return frozenset() if listed == ["none"] else listed
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _is_dsn(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"(https?://[^\s/@]+@[^\s/@]+(/\S*)?/\d+)?", value.get_secret_value()):
+            raise ValueError("no DSN; Sentry shows it under Client Keys, as https://KEY@HOST/NUMBER")
+        return value
 
     @property
     def embedded(self) -> bool:
@@ -122,6 +155,11 @@ class Settings(BaseSettings):
         if bool(self.aws_access_key_id) != bool(self.aws_secret_access_key.get_secret_value()):
             raise ValueError(
                 "set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither (then boto3 finds a role)"
+            )
+        if not self.embedded and self.aws_session_token.get_secret_value() and not all(map(os.environ.get, TEMPORARY)):
+            raise ValueError(
+                f"temporary credentials are three, and boto3 reads them from the process's environment: "
+                f"set {', '.join(TEMPORARY)} there, not in .env"
             )
         if self.hard_time_limit <= self.soft_time_limit:
             raise ValueError("AIRDATE_HARD_TIME_LIMIT must be longer than AIRDATE_SOFT_TIME_LIMIT")
@@ -185,11 +223,16 @@ class Settings(BaseSettings):
             return {name: f"{self.endpoint()}/{EMBEDDED_ACCOUNT}/airdate-{name}" for name in named}
         return named
 
+    def topics(self) -> dict[str, str]:
+        """The ARN of the SNS topic of each of Celery's exchanges that has one of the stack's."""
+        named = {"celeryev": self.events_topic_arn, "celery.pidbox": self.control_topic_arn}
+        return {exchange: arn for exchange, arn in named.items() if arn}
+
     def aws_credentials(self) -> tuple[str, str] | None:
         """Access key and secret, or None to let boto3 find a role."""
         if self.embedded:
             return "embedded", "embedded"
-        if self.aws_access_key_id:
+        if self.aws_access_key_id and not self.aws_session_token.get_secret_value():
             return self.aws_access_key_id, self.aws_secret_access_key.get_secret_value()
         return None
 
@@ -213,5 +256,6 @@ def _explain(problem: Any) -> str:
     if not location:
         return message
     name = location if location.isupper() else f"AIRDATE_{location.upper()}"
-    shown = "" if "secret" in location.lower() else f" is {problem['input']!r}"
+    hidden = any(word in location.lower() for word in ("secret", "password", "token", "dsn"))
+    shown = "" if hidden else f" is {problem['input']!r}"
     return f"{name}{shown}: {message} (see .env.example)"

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from operations.flower_login import flower_login
 from operations.ports import free_port, is_free
 from operations.queue_depth import DepthReader
 from operations.summary import summary
@@ -201,7 +202,8 @@ class _Watcher:
 def _workers_in_flower() -> list[str]:
     url = f"http://127.0.0.1:{settings().flower_port}/workers?json=1"
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        asked = urllib.request.Request(url, headers=flower_login().header)
+        with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310 - our own, on loopback
             workers: list[dict[str, Any]] = json.load(answer)["data"]
     except (urllib.error.URLError, OSError, ValueError, KeyError):
         return []
@@ -213,6 +215,7 @@ def _show(report: dict[str, Any], podcast_id: str, episode: Episode, total: floa
     about = next(each for podcast in report["podcasts"] for each in podcast["episodes"] if each["id"] == episode.id)
     command = f"AIRDATE_HOME={home} {Path(sys.executable).parent / 'airdate'}"
     queues = ", ".join(f"{name} {depth['dead_letters']}" for name, depth in report["queues"].items())
+    flower = flower_login()
     sound = f"{about['duration_seconds']:.0f} s of audio at {about['loudness_lufs']:.1f} LUFS"
     click.echo(
         f"""
@@ -224,7 +227,7 @@ def _show(report: dict[str, Any], podcast_id: str, episode: Episode, total: floa
   MP3        {home / about["audio"]}
   feed       {home}/site/{podcast_id}/feed.xml
   summary    {home}/summary.json
-  Flower     http://127.0.0.1:{settings().flower_port}/
+  Flower     http://127.0.0.1:{settings().flower_port}/  (user {flower.user}, password {flower.password})
   logs       {home}/log/
   dead letters: {queues}
 

@@ -6,6 +6,7 @@ import time
 
 import click
 
+from operations.flower_login import flower_login
 from podcasting.models import Episode
 from settings import settings
 from tasks import wiring
@@ -13,11 +14,11 @@ from tasks import wiring
 
 def watch_all() -> None:
     """Tell where things are, then each change of an episode, until stopped."""
-    chosen = settings()
+    chosen, flower = settings(), flower_login()
     click.echo(
         f"""Airdate runs.
   listen   {chosen.site_url}/
-  Flower   http://127.0.0.1:{chosen.flower_port}/
+  Flower   http://127.0.0.1:{chosen.flower_port}/  (user {flower.user}, password {flower.password})
   logs     {chosen.home}/log/
 Add a podcast from another terminal; Ctrl-C stops everything.
 """

@@ -339,7 +339,7 @@ def test_every_default_but_an_empty_one_is_shown() -> None:
         field
         for field, info in Settings.model_fields.items()
         if not shown()[variable_of(field)] and info.get_default() not in (None, "", frozenset())
-    ] == ["aws_secret_access_key"]
+    ] == ["flower_password", "aws_secret_access_key", "aws_session_token"]
 
 
 @pytest.mark.parametrize(("name", "default"), ONLY_IN_THE_PROCFILE.items())
