@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from settings import Settings, SettingsError, settings
 from tests.fakes.environment import ROOT, set_environment
@@ -143,6 +144,32 @@ def test_with_keys_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = read(monkeypatch, **PRODUCTION, AWS_ACCESS_KEY_ID="AKIA", AWS_SECRET_ACCESS_KEY="a/b+c")  # noqa: S106
 
     assert chosen.aws_credentials() == ("AKIA", "a/b+c")
+
+
+TEMPORARY = {"AWS_ACCESS_KEY_ID": "ASIA", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "of-a-role"}
+
+
+def test_temporary_credentials_are_boto3s_to_find_for_only_it_takes_all_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, **PRODUCTION, **TEMPORARY).aws_credentials() is None
+
+
+def test_temporary_credentials_in_the_env_file_are_a_clear_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in TEMPORARY.items()))
+
+    message = complaint(monkeypatch, AIRDATE_ENV_FILE=str(file), **PRODUCTION)
+
+    assert "AWS_SESSION_TOKEN there, not in .env" in message
+    assert "of-a-role" not in message
+
+
+@pytest.mark.parametrize("name", ["AIRDATE_FLOWER_PASSWORD", "AWS_SESSION_TOKEN"])
+def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    chosen = read(monkeypatch, **{name: "hidden-from-all"})
+
+    assert "hidden-from-all" not in f"{chosen!r} {chosen.model_dump()}"
 
 
 @pytest.mark.parametrize("only", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
@@ -335,11 +362,13 @@ def test_the_defaults_of_the_example_are_the_real_ones(monkeypatch: pytest.Monke
 
 
 def test_every_default_but_an_empty_one_is_shown() -> None:
-    assert [
+    empty = (None, "", frozenset(), SecretStr(""))
+
+    assert not [
         field
         for field, info in Settings.model_fields.items()
-        if not shown()[variable_of(field)] and info.get_default() not in (None, "", frozenset())
-    ] == ["flower_password", "aws_secret_access_key", "aws_session_token"]
+        if not shown()[variable_of(field)] and info.get_default() not in empty
+    ]
 
 
 @pytest.mark.parametrize(("name", "default"), ONLY_IN_THE_PROCFILE.items())
