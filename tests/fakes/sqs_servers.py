@@ -104,7 +104,7 @@ def _serve_ministack(port: int) -> None:
     # Its own command listens on every interface, and leaves a pid file behind when it is killed.
     os.environ |= {
         "GATEWAY_PORT": str(port),
-        "SERVICES": "sqs,sns",
+        "SERVICES": "sqs,sns,cloudwatch",
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "ERROR",
