@@ -1,4 +1,4 @@
-"""Procfile, table of names, template and tasks name the same queues and tasks."""
+"""Procfile, table of names, templates, settings and tasks name the same processes, queues and tasks."""
 
 from __future__ import annotations
 
@@ -11,33 +11,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from honcho.environ import parse_procfile
 
+from operations.doctor.queues import VARIABLES
 from operations.messaging import dead_letter_queue
 from publishers.queues import MAX_RECEIVE_COUNT, ROUTES, Queue, Task
 from settings import Settings
 from tests.fakes.environment import ROOT
+from tests.fakes.templates import of_type, template
 
 FOURTEEN_DAYS = 14 * 24 * 3600
 PROCESSES = parse_procfile((ROOT / "Procfile").read_text()).processes
 
 
-class _Template(yaml.SafeLoader):
-    """Reads CloudFormation's own tags as {tag: value}."""
-
-
-def _intrinsic(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
-    assert isinstance(node, yaml.ScalarNode)
-    return {tag: loader.construct_scalar(node)}
-
-
-_Template.add_multi_constructor("!", _intrinsic)
-TEMPLATE: dict[str, Any] = _Template((ROOT / "infrastructure" / "messaging.yaml").read_text()).get_single_data()
-QUEUES: dict[str, dict[str, Any]] = {
-    name: resource["Properties"]
-    for name, resource in TEMPLATE["Resources"].items()
-    if resource["Type"] == "AWS::SQS::Queue"
+TEMPLATE = template("messaging")
+MEDIA, COMPUTE = template("media"), template("compute")
+ENV_VARIABLE = re.compile(r"The value of (\w+)\.")
+QUEUES = of_type(TEMPLATE, "AWS::SQS::Queue")
+SERVICES = of_type(COMPUTE, "AWS::ECS::Service")
+CONTAINERS = {
+    name.removesuffix("Task").lower(): task["ContainerDefinitions"][0]
+    for name, task in of_type(COMPUTE, "AWS::ECS::TaskDefinition").items()
 }
 
 
@@ -49,6 +43,17 @@ def deployed(name: str) -> tuple[str, dict[str, Any]]:
         if queue["QueueName"] == {"Sub": name.replace("airdate-", "${Prefix}-", 1)}
     ]
     return found
+
+
+def tls_only(actions: str, resource: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": actions,
+        "Resource": resource,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
 
 
 def options(command: str, option: str) -> list[str]:
@@ -96,11 +101,6 @@ def test_the_template_has_our_queues_and_their_dead_letter_queues_and_no_other()
     names = {queue["QueueName"]["Sub"].replace("${Prefix}", "airdate") for queue in QUEUES.values()}
 
     assert names == {f"airdate-{queue}" for queue in Queue} | {dead_letter_queue(queue) for queue in Queue}
-
-
-def test_the_template_has_nothing_but_queues() -> None:
-    # `operations.messaging.deploy` counts on it.
-    assert len(QUEUES) == len(TEMPLATE["Resources"]) == 2 * len(Queue)
 
 
 @pytest.mark.parametrize("queue", Queue)
@@ -151,14 +151,197 @@ def test_template_and_code_agree_on_the_numbers() -> None:
     assert parameters["VisibilityTimeout"]["Default"] == Settings.model_fields["visibility_timeout"].default
 
 
-def test_each_queue_url_is_an_output_that_names_its_variable() -> None:
-    outputs = {output["Value"]["Ref"]: output["Description"] for output in TEMPLATE["Outputs"].values()}
+@pytest.mark.parametrize("queue", Queue)
+def test_a_dead_letter_queue_takes_from_its_own_queue_only(queue: Queue) -> None:
+    logical, _ = deployed(f"airdate-{queue}")
+    properties = deployed(dead_letter_queue(queue))[1]
+    [source] = properties["RedriveAllowPolicy"]["sourceQueueArns"]
 
-    assert outputs == {
-        deployed("airdate-discovery")[0]: "The value of AIRDATE_DISCOVERY_QUEUE_URL.",
-        deployed("airdate-podcast-generation")[0]: "The value of PODCAST_GENERATION_QUEUE_URL.",
-        deployed("airdate-episode-processing")[0]: "The value of EPISODE_PROCESSING_QUEUE_URL.",
+    assert properties["RedriveAllowPolicy"]["redrivePermission"] == "byQueue"
+    assert source["Sub"].endswith(f":{QUEUES[logical]['QueueName']['Sub']}")
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_queue_is_spoken_to_by_tls_only(name: str) -> None:
+    [policy] = [
+        policy for policy in of_type(TEMPLATE, "AWS::SQS::QueuePolicy").values() if policy["Queues"] == [{"Ref": name}]
+    ]
+
+    assert policy["PolicyDocument"]["Statement"] == [tls_only("sqs:*", {"GetAtt": f"{name}.Arn"})]
+
+
+@pytest.mark.parametrize("name", ["AlertsTopic", "EventsTopic", "ControlTopic"])
+def test_a_topic_is_spoken_to_by_tls_only(name: str) -> None:
+    [policy] = [
+        policy for policy in of_type(TEMPLATE, "AWS::SNS::TopicPolicy").values() if policy["Topics"] == [{"Ref": name}]
+    ]
+
+    assert tls_only("sns:Publish", {"Ref": name}) in policy["PolicyDocument"]["Statement"]
+
+
+def test_every_topic_has_a_policy() -> None:
+    assert len(of_type(TEMPLATE, "AWS::SNS::TopicPolicy")) == len(of_type(TEMPLATE, "AWS::SNS::Topic"))
+
+
+def test_each_process_has_a_log_group_that_forgets() -> None:
+    groups = of_type(TEMPLATE, "AWS::Logs::LogGroup").values()
+
+    assert {group["LogGroupName"]["Sub"] for group in groups} == {
+        f"/airdate/${{Prefix}}/{process}" for process in [*PROCESSES, "migrate"]
     }
+    assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups)
+
+
+@pytest.mark.parametrize("name", ["messaging", "media", "permissions", "monitoring", "compute"])
+def test_a_template_fits_into_a_request(name: str) -> None:
+    # CloudFormation takes 51,200 bytes of TemplateBody (CloudFormation quotas); more would need a bucket.
+    assert len((ROOT / "infrastructure" / f"{name}.yaml").read_bytes()) < 51_200
+
+
+@pytest.mark.parametrize("name", ["messaging", "media", "permissions", "monitoring", "compute"])
+def test_a_template_is_deployed_under_any_prefix(name: str) -> None:
+    assert template(name)["Parameters"]["Prefix"] == TEMPLATE["Parameters"]["Prefix"] | {
+        "Description": template(name)["Parameters"]["Prefix"]["Description"]
+    }
+
+
+# Outputs and settings -----------------------------------------------------------------------------
+
+
+def variables(*templates: dict[str, Any]) -> dict[str, Any]:
+    """The variables whose values are outputs, each with what it is the value of."""
+    return {
+        found.group(1): output["Value"]
+        for each in templates
+        for output in each["Outputs"].values()
+        if (found := ENV_VARIABLE.search(output["Description"]))
+    }
+
+
+def test_each_queue_url_is_an_output_that_names_its_variable() -> None:
+    wanted = {VARIABLES[queue]: {"Ref": deployed(f"airdate-{queue}")[0]} for queue in Queue}
+
+    assert variables(TEMPLATE) == wanted | {
+        "AIRDATE_EVENTS_TOPIC_ARN": {"Ref": "EventsTopic"},
+        "AIRDATE_CONTROL_TOPIC_ARN": {"Ref": "ControlTopic"},
+    }
+
+
+def test_each_variable_that_an_output_names_is_a_setting() -> None:
+    known = {field.validation_alias or f"AIRDATE_{name.upper()}" for name, field in Settings.model_fields.items()}
+
+    assert set(variables(TEMPLATE, MEDIA)) <= known
+
+
+# Compute ------------------------------------------------------------------------------------------
+
+
+def test_each_process_is_a_service_and_each_service_a_process() -> None:
+    assert {service["ServiceName"]["Sub"] for service in SERVICES.values()} == {
+        f"${{Prefix}}-{name}" for name in PROCESSES
+    }
+    assert set(CONTAINERS) == {*PROCESSES, "migrate"}
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_service_runs_the_process_of_its_name_under_its_role(name: str) -> None:
+    logical = f"{name.capitalize()}Task"
+
+    assert CONTAINERS[name]["Command"] == [name]  # the image looks it up in the Procfile: operations/process.py
+    assert SERVICES[f"{name.capitalize()}Service"]["TaskDefinition"] == {"Ref": logical}
+    assert COMPUTE["Resources"][logical]["Properties"]["TaskRoleArn"] == {"Ref": f"{name.capitalize()}RoleArn"}
+
+
+@pytest.mark.parametrize("name", ["beat", "flower"])
+def test_there_are_never_two(name: str) -> None:
+    # Two beats do no harm (DESIGN.md, invariant 2), but each tick would be sent twice.
+    service = SERVICES[f"{name.capitalize()}Service"]
+
+    assert service["DesiredCount"] == 1
+    assert service["DeploymentConfiguration"]["MinimumHealthyPercent"] == 0
+    assert service["DeploymentConfiguration"]["MaximumPercent"] == 100
+
+
+@pytest.mark.parametrize("name", ["generator", "processor"])
+def test_what_is_scaled_keeps_its_number_when_it_is_deployed(name: str) -> None:
+    assert "DesiredCount" not in SERVICES[f"{name.capitalize()}Service"]
+
+
+@pytest.mark.parametrize(
+    ("name", "queue"),
+    [("generator", "PodcastGenerationQueueName"), ("processor", "EpisodeProcessingQueueName")],
+)
+def test_a_worker_is_scaled_by_its_own_queue(name: str, queue: str) -> None:
+    policy = COMPUTE["Resources"][f"{name.capitalize()}ScalingPolicy"]["Properties"]
+    tracking = policy["TargetTrackingScalingPolicyConfiguration"]
+    backlog, running, result = tracking["CustomizedMetricSpecification"]["Metrics"]
+
+    assert backlog["MetricStat"]["Metric"]["Dimensions"] == [{"Name": "QueueName", "Value": {"Ref": queue}}]
+    assert {"Name": "ServiceName", "Value": {"GetAtt": f"{name.capitalize()}Service.Name"}} in (
+        running["MetricStat"]["Metric"]["Dimensions"]
+    )
+    assert result["Expression"] == f"{backlog['Id']} / {running['Id']}"
+    assert tracking["TargetValue"] == {"Ref": f"{name.capitalize()}Backlog"}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_container_may_do_little(name: str) -> None:
+    container = CONTAINERS[name]
+
+    assert container["User"] not in {"0", "root"}
+    assert container["LinuxParameters"] == {"InitProcessEnabled": True, "Capabilities": {"Drop": ["ALL"]}}
+    assert container["ReadonlyRootFilesystem"] in (True, {"If": ["WithFlowerAccess", False, True]})
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_container_is_told_what_the_outputs_tell(name: str) -> None:
+    told = {variable["Name"] for variable in CONTAINERS[name]["Environment"]}
+
+    assert told >= set(variables(TEMPLATE, MEDIA))
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_no_secret_stands_in_a_task_definition(name: str) -> None:
+    secrets = [name for name in Settings.model_fields if re.search("secret|password|database_url|token", name)]
+    told = {variable["Name"] for variable in CONTAINERS[name]["Environment"]}
+
+    assert not told & {f"AIRDATE_{secret.upper()}" for secret in secrets}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_ecs_waits_longer_than_a_worker_needs_to_end(name: str) -> None:
+    # 120 s is the most that Fargate waits (ECS task definition parameters, stopTimeout).
+    longest = COMPUTE["Parameters"]["ShutdownSeconds"]["MaxValue"]
+
+    assert Settings.model_fields["shutdown_seconds"].default <= longest < CONTAINERS[name]["StopTimeout"] <= 120
+
+
+@pytest.mark.parametrize("name", ["discovery", "generator", "processor"])
+def test_a_workers_health_is_its_liveness_file(name: str) -> None:
+    [_, check] = CONTAINERS[name]["HealthCheck"]["Command"]
+    image = (ROOT / "infrastructure" / "Containerfile").read_text()
+    [alive] = re.findall(r"AIRDATE_LIVENESS_FILE=(\S+)", image)
+
+    assert alive in check
+
+
+def test_compute_and_settings_agree_on_the_numbers() -> None:
+    parameters = COMPUTE["Parameters"]
+
+    assert parameters["VisibilityTimeout"]["Default"] == Settings.model_fields["visibility_timeout"].default
+    assert parameters["ShutdownSeconds"]["Default"] == Settings.model_fields["shutdown_seconds"].default
+
+
+def test_every_parameter_of_compute_that_another_stack_tells_is_an_output_of_it() -> None:
+    told = {name for each in ("messaging", "media", "permissions") for name in template(each)["Outputs"]}
+    of_others = {
+        name
+        for name, parameter in COMPUTE["Parameters"].items()
+        if re.match(r"Of (messaging|media|permissions)\.yaml", parameter["Description"])
+    }
+
+    assert of_others
+    assert of_others <= told
 
 
 # Tasks --------------------------------------------------------------------------------------------
