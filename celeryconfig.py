@@ -26,11 +26,14 @@ broker_transport_options = {
     "polling_interval": 0,  # kombu would sleep between polls that already wait
     "sqs_base64_encoding": False,  # a dead letter is read by people
     "supports_fanout": True,  # SNS: Flower's events and `celery inspect`
+    "topics": _settings.topics(),  # the stack's; without them the first process to need one makes it
     "ephemeral_prefix": "airdate-ephemeral-",  # their queues, removed with the process that made them
     "adapters": ["publishers.foreign:task_for"],  # a web app's bare JSON becomes a task
     "publish_timeout": _settings.publish_timeout,
     "allow_queues_without_redrive": _settings.allow_queues_without_redrive,
     "liveness_file": str(_settings.liveness_file) if _settings.liveness_file else None,
+    "on_request": "tasks.telemetry.processes:counted_request" if _settings.metrics else None,
+    "on_poison": "tasks.telemetry.processes:reported_poison" if _settings.sentry_dsn.get_secret_value() else None,
 }
 broker_connection_retry_on_startup = True
 task_publish_retry = False  # the transport tries again itself, within its publish_timeout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -50,6 +51,15 @@ def _check_answer(operation_model: Any, response_dict: dict[str, Any], **_: Any)
         response_dict["body"] = b"{}"
 
 
+def _telling(on_request: Callable[[str], None]) -> Callable[..., None]:
+    """What botocore calls before each attempt of a request (``before-send.sqs.SendMessage``)."""
+
+    def tell(event_name: str, **_: Any) -> None:
+        on_request(event_name.rpartition(".")[2])
+
+    return tell
+
+
 class AddressingChannel(SQS.Channel):
     """kombu's channel, with queues known by URL and ephemeral queues apart."""
 
@@ -78,6 +88,8 @@ class AddressingChannel(SQS.Channel):
         merged = limits.merge(told)
         client = super()._new_boto_client(*args, config=merged.merge(config) if config else merged, **kwargs)
         client.meta.events.register("before-parse.sqs", _check_answer)
+        if self.options.on_request is not None:
+            client.meta.events.register("before-send.sqs", _telling(self.options.on_request))
         return client
 
     def client_with(self, *, read_seconds: float, attempts: int) -> Any:

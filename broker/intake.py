@@ -98,6 +98,8 @@ class IntakeChannel(ControlChannel):
 
     def _bury(self, queue_url: str, queue: str, message: Raw, reason: str) -> None:
         log.error("poison: message %s of %s is a dead letter: %s", message.get("MessageId"), queue, reason)
+        if self.options.on_poison is not None:
+            self.options.on_poison(queue, str(message.get("MessageId")), reason)
         receipt = Receipt(queue_url, message["ReceiptHandle"])
         redrive = self._redrives.get(queue_url)
         if queue in self._noack_queues:

@@ -28,6 +28,9 @@ class Options:
     queue_urls: Mapping[str, str] = field(default_factory=dict)
     """Queue name → URL. These queues are used as they are: never created, listed or deleted."""
 
+    topics: Mapping[str, str] = field(default_factory=dict)
+    """Exchange → ARN of the SNS topic that carries it. These are used as they are; any other is created."""
+
     adapters: Sequence[Adapter] = ()
     """Make tasks of bodies that no Celery wrote; the first that knows a body decides.
 
@@ -62,6 +65,12 @@ class Options:
     liveness_file: str | None = None
     """Touched every few seconds while the worker's event loop turns and its polls do not stall."""
 
+    on_request: Callable[[str], None] | None = None
+    """Told the operation of each request to SQS, each attempt of it; from any thread. Given as ``adapters`` are."""
+
+    on_poison: Callable[[str, str, str], None] | None = None
+    """Told the queue, the message id and the reason of each message that is found to be poison. Given likewise."""
+
     @classmethod
     def of(cls, transport_options: Mapping[str, Any]) -> Options:
         """Read them; what is not ours is kombu's.
@@ -71,6 +80,7 @@ class Options:
         """
         given = {each.name: transport_options[each.name] for each in fields(cls) if each.name in transport_options}
         given["adapters"] = [_imported(each) for each in given.get("adapters", ())]
+        given |= {name: _imported(given[name], name) for name in ("on_request", "on_poison") if given.get(name)}
         options = cls(**given)
         for each in fields(cls):
             if type(each.default) in WANTED:
@@ -93,11 +103,10 @@ class Options:
             raise Misconfigured(f"broker_transport_options[{name!r}] is {getattr(self, name)!r}; it must be {wanted}")
 
 
-def _imported(adapter: Adapter | str) -> Adapter:
-    if not isinstance(adapter, str):
-        return adapter
+def _imported(function: Any, option: str = "adapters") -> Any:
+    if not isinstance(function, str):
+        return function
     try:
-        found: Adapter = symbol_by_name(adapter)
+        return symbol_by_name(function)
     except (ImportError, AttributeError, ValueError) as error:
-        raise Misconfigured(f"broker_transport_options['adapters'] names {adapter!r}: {error}") from error
-    return found
+        raise Misconfigured(f"broker_transport_options[{option!r}] names {function!r}: {error}") from error

@@ -6,6 +6,7 @@ import json
 import logging
 import random
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pycurl
@@ -35,12 +36,15 @@ Message = dict[str, Any]
 class Receiver(AsyncSQSConnection):
     """kombu's asynchronous receive, with limits; what goes wrong is an answer (``Trouble``), not an exception."""
 
-    def __init__(self, wait_seconds: int, **arguments: Any) -> None:
+    def __init__(self, wait_seconds: int, *, on_request: Callable[[str], None] | None = None, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._wait_seconds = wait_seconds
+        self._tell_request = on_request
 
     def get_http_connection(self) -> AsyncHTTPSConnection:
         """The connection for one request; kombu sets no limit on it."""
+        if self._tell_request is not None:
+            self._tell_request("ReceiveMessage")
         return _LimitedConnection(self._wait_seconds, http_client=self._httpclient)
 
     def _on_list_ready(self, parent: Any, markers: Any, operation: str, response: Any) -> Message:

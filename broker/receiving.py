@@ -58,6 +58,7 @@ class ReceivingChannel(IntakeChannel):
                 region=self.region,
                 message_system_attribute_names=attributes["MessageSystemAttributeNames"],
                 message_attribute_names=attributes["MessageAttributeNames"] or ["All"],
+                on_request=self.options.on_request,
             )
         return self._asynsqs
 

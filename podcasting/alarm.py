@@ -24,4 +24,5 @@ def sound_alarm(studio: Studio, subject: str, about: str) -> None:
     key = fingerprint("alarm", subject, PARTICULARS.sub("…", about))
     line = f"{subject}: {about}"[:LONGEST_ABOUT]
     if studio.database.alarms.sound(key, line, studio.now(), quiet_seconds=studio.limits.alarm_quiet_seconds):
+        studio.observer.alarm(line)
         log.critical("ALARM %s (more like it are counted, not told: `airdate status`)", line)

@@ -70,6 +70,7 @@ def attempt(
         except Exception as error:
             if not isinstance(error, AirdateError | ValidationError | SQLAlchemyError):
                 log.exception("a fault of Airdate's own: please report it")
+                studio.observer.fault(error)
             if last_try:
                 give_up(work, error)
                 raise

@@ -55,7 +55,8 @@ class Guard:
         breakers, tolerance, now = self.studio.database.breakers, self.studio.limits.tolerance, self.studio.now
         passage = breakers.enter(provider, now(), tolerance)
         try:
-            yield
+            with self.studio.observer.call(provider):
+                yield
         except Throttled as error:
             breaker = breakers.throttled(passage, now(), tolerance, after=error.after, reason=reason(error))
             raise ProviderPaused(provider, breaker.wait(now(), tolerance), reason(error)) from error

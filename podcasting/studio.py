@@ -11,6 +11,7 @@ from datetime import datetime
 
 from podcasting.breaker import Tolerance
 from podcasting.database import Database
+from podcasting.observing import SILENT, Observer
 from podcasting.providers.feeds import Sources
 from podcasting.providers.storage import Storage
 from podcasting.providers.voices import Voice
@@ -53,3 +54,4 @@ class Studio:
     limits: Limits
     now: Callable[[], datetime]
     """The time, UTC and aware."""
+    observer: Observer = SILENT

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import timedelta
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from podcasting.database.leases import Lease
 from podcasting.errors import AirdateError, LeaseLost, Permanent
 from podcasting.models import STAGES, Episode, EpisodeStatus, Frozen, Podcast
 from podcasting.providers.feeds import Validators
+from podcasting.redaction import redact
 from podcasting.studio import Studio
 
 log = logging.getLogger(__name__)
@@ -74,7 +76,8 @@ class Work:
             return kind.model_validate(done.output)
         self.progress("started")
         began = time.monotonic()
-        output = make()
+        with self.studio.observer.stage(stage):
+            output = make()
         finished = Checkpoint(stage, key, output.model_dump(mode="json"), time.monotonic() - began, self.studio.now())
         self.studio.database.checkpoints.record(
             self.lease,
@@ -111,6 +114,7 @@ def give_up(work: Work, error: BaseException) -> None:
     """
     why = reason(error)
     work.studio.database.episodes.fail(work.lease, work.stage, why, work.studio.now())
+    work.studio.observer.episode_failed(work.stage, error)
     sound_alarm(work.studio, f"episodes fail at {work.stage}", f"{work.episode.id}: {why}")
 
 
@@ -122,7 +126,9 @@ def kept(work: Work, *, handed_on: Callable[[], bool] = lambda: False) -> Iterat
     another may hold it by then. ``handed_on`` says whether the work was given to another meanwhile.
     """
     ended = threading.Event()
-    thread = threading.Thread(target=_keep, args=(work, ended, handed_on), name=f"lease-{work.episode.id}", daemon=True)
+    # In this one's context, so that its lines in the log tell the task too.
+    keeping = (_keep, work, ended, handed_on)
+    thread = threading.Thread(target=copy_context().run, args=keeping, name=f"lease-{work.episode.id}", daemon=True)
     thread.start()
     try:
         yield
@@ -157,4 +163,4 @@ def _keep(work: Work, ended: threading.Event, handed_on: Callable[[], bool]) -> 
 def reason(error: BaseException) -> str:
     """An error in one line, as an episode's failure keeps it."""
     text = str(error) if isinstance(error, AirdateError) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())[:2000]
+    return redact(" ".join(text.split()))[:2000]

@@ -25,12 +25,17 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from broker.lost import lost_messages
 from podcasting.attempt import attempt
 from podcasting.errors import LeaseHeld, LeaseLost, Permanent, ProviderPaused, Retryable, TryAgainIn, Waits
-from podcasting.models import OWNER_PATTERN, Episode, EpisodeStatus
+from podcasting.models import ID_PATTERN, OWNER_PATTERN, Episode, EpisodeStatus
 from podcasting.work import Work, reason
-from publishers.queues import ROUTES
+from publishers.queues import MAX_RECEIVE_COUNT, ROUTES
 from publishers.queues import Task as QueuedTask
 from settings import settings
-from tasks.logs import bound
+from tasks.logs import bind, bound
+from tasks.outcomes import HandedOn, PutOff
+from tasks.telemetry import reports, tracing
+from tasks.telemetry.at_work import at_work
+from tasks.telemetry.measures import measure
+from tasks.telemetry.names import DISCOVERY_RUNS, LEASE_LOST
 from tasks.wiring import studio
 
 log = logging.getLogger(__name__)
@@ -47,39 +52,46 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task, and decide what its error means for the message."""
-        with bound(task=self.name.rpartition(".")[2], task_id=self.request.id):
+        told = self._told()
+        task = self.name.rpartition(".")[2]
+        with bound(task=task, task_id=self.request.id, **told), at_work(task, told.get("receives")):
+            tracing.annotate(**told)
             if self.receipt in lost_messages:
                 self.hand_on("not begun")
-            try:
-                return self.run(*args, **kwargs)
-            except (Reject, Retry):
-                raise
-            except ValidationError as error:
-                self.dead_letter(f"not a message this task takes: {_fields(error)}")
-            except (LeaseHeld, ProviderPaused) as error:
-                self.put_off(error)
-            except (LeaseLost, Waits) as error:
-                if self.receipt in lost_messages:
-                    self.hand_on(str(error))
-                log.warning("the message has done its part: %s", error)
-                return str(error)
-            except Permanent as error:
-                self.dead_letter(str(error))
-            except (Retryable, SoftTimeLimitExceeded, DBAPIError, PoolExhausted) as error:
-                self.try_again(error)
-            except Exception as error:
-                log.exception("a fault of Airdate's own: please report it")
-                self.try_again(error)
+            return self._decide(args, kwargs)
 
-    def dead_letter(self, why: str) -> NoReturn:
-        """Reject the message; redrive makes it a dead letter."""
+    def _decide(self, args: Any, kwargs: Any) -> Any:
+        try:
+            return self.run(*args, **kwargs)
+        except (Reject, Retry):
+            raise
+        except ValidationError as error:
+            self.dead_letter(f"not a message this task takes: {_fields(error)}", error)
+        except (LeaseHeld, ProviderPaused) as error:
+            self.put_off(error)
+        except (LeaseLost, Waits) as error:
+            return self.leave(error)
+        except Permanent as error:
+            self.dead_letter(str(error), error)
+        except (Retryable, SoftTimeLimitExceeded, DBAPIError, PoolExhausted) as error:
+            self.try_again(error)
+        except Exception as error:
+            log.exception("a fault of Airdate's own: please report it")
+            reports.error(error)
+            self.try_again(error)
+
+    def dead_letter(self, why: str, cause: BaseException | None = None) -> NoReturn:
+        """Reject the message; redrive makes it a dead letter. Without a cause it is one that was told of before."""
         log.error("dead letter: %s", why)
-        raise Reject(why, requeue=False)
+        # The same is found each time that SQS hands it out; the last time it becomes a dead letter.
+        if cause is not None and self._told().get("receives", MAX_RECEIVE_COUNT) >= MAX_RECEIVE_COUNT:
+            reports.error(cause, dead_letter="yes")
+        raise Reject(why, requeue=False) from cause
 
     def try_again(self, error: BaseException) -> NoReturn:
         """Send the message again after a backoff, or reject it when it was tried often enough."""
         if self.is_last_try:
-            self.dead_letter(f"given up after {self.request.retries + 1} tries: {reason(error)}")
+            self.dead_letter(f"given up after {self.request.retries + 1} tries: {reason(error)}", error)
         wait = error.seconds if isinstance(error, TryAgainIn) else self._backoff(error)
         delay = min(LONGEST_DELAY, round(wait))
         log.warning(
@@ -98,17 +110,41 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
         log.info("%s; looking again in %d s", held, delay)
         again = self.signature_from_request(countdown=delay, retries=self.request.retries, **self._address())
         again.apply_async()
-        raise Retry(message=str(held), sig=again)
+        raise PutOff(message=str(held), sig=again)
+
+    def leave(self, error: LeaseLost | Waits) -> str:
+        """Ack the message, whose work goes on without it, unless it was given to another worker."""
+        if isinstance(error, LeaseLost):
+            measure(LEASE_LOST)
+        if self.receipt in lost_messages:
+            self.hand_on(str(error))
+        log.warning("the message has done its part: %s", error)
+        return str(error)
 
     def hand_on(self, how_far: str) -> NoReturn:
         """Reject the message that SQS keeps for us no longer: to ack it might take it from who has it now."""
         log.warning("the message was given to another worker: %s", how_far)
-        raise Reject("given to another worker", requeue=False)
+        raise HandedOn("given to another worker", requeue=False)
 
     @property
     def receipt(self) -> str:
         """The receipt handle of this task's message; empty where no worker received one."""
         return str((self.request.properties or {}).get("delivery_tag", ""))
+
+    def _told(self) -> dict[str, Any]:
+        """What the message says of itself, for the logs; a forged one may say anything, and is believed ids alone."""
+        delivery = (self.request.properties or {}).get("delivery_info") or {}
+        received = delivery.get("sqs_message") or {}
+        told: dict[str, Any] = {}
+        with suppress(KeyError, TypeError, ValueError):
+            told["message"] = str(received["MessageId"])
+            told["receives"] = int(received["Attributes"]["ApproximateReceiveCount"])
+        with suppress(LookupError, TypeError, AttributeError):
+            data = (self.request.args or ())[0]["data"]
+            for name, field in (("podcast", "podcastId"), ("episode", "episodeId")):
+                if isinstance(data.get(field), str) and re.fullmatch(ID_PATTERN, data[field]):
+                    told[name] = data[field]
+        return told
 
     def _address(self) -> dict[str, Any]:
         # A retry is a new message, so its queue and its fair share are named again; a forged one may say anything.
@@ -145,7 +181,13 @@ class TickTask(PatientTask):
     def try_again(self, error: BaseException) -> NoReturn:
         """Let it go; retried, the ticks of an outage would be a crowd at its end."""
         log.warning("this tick came to nothing, the next one does the same: %s", reason(error))
-        raise Ignore(reason(error))
+        raise Ignore(reason(error)) from error
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As any task; one that was done is counted, for an alarm sounds when none is."""
+        done = super().__call__(*args, **kwargs)
+        measure(DISCOVERY_RUNS)
+        return done
 
 
 class EpisodeTask(PatientTask):
@@ -164,6 +206,8 @@ class EpisodeTask(PatientTask):
             AirdateError: the work failed; its class says what becomes of the message.
         """
         receipt = self.receipt  # read here: Celery keeps the request by thread
+        bind(episode=episode_id)
+        tracing.annotate(episode=episode_id)
         try:
             episode = attempt(
                 studio(),

@@ -1,17 +1,22 @@
-"""Logs: one line an event, with the task, podcast and episode bound; JSON when asked."""
+"""Logs: one line an event, with the task, podcast, episode and message bound; JSON in production; never a secret."""
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
 import structlog
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
-from settings import settings
+from podcasting.redaction import HIDDEN, is_secret, keep_secret, redact
+from settings import Settings, settings
+from tasks.telemetry import identity, tracing
 
 QUIET = (
     "botocore",
@@ -28,24 +33,36 @@ QUIET = (
 )
 """Libraries that tell more than an operator asked for; their warnings still show."""
 
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What moves a cursor, ends a line or turns its direction: a title of a feed may hold it, and a line must not."""
+
+Event = MutableMapping[str, Any]
+
 
 def configure(**_signal: Any) -> None:
-    """Send all logs to stderr, as text or as JSON (``AIRDATE_LOG_FORMAT``). Called by Celery in place of its own."""
+    """Send all logs to stderr, as ``AIRDATE_LOG_FORMAT`` says. Called by Celery in place of its own."""
+    chosen = settings()
+    keep_secret(_secrets(chosen))
+    as_json = chosen.log_format == "json" or (
+        chosen.log_format == "auto" and not chosen.embedded and not sys.stderr.isatty()
+    )
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _traced,
     ]
-    colours = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    if settings().log_format == "json":
-        renderer: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    renderer: list[Any]
+    if as_json:
+        shared += [structlog.stdlib.add_logger_name, _whose]
+        renderer = [structlog.processors.format_exc_info, _redacted, structlog.processors.JSONRenderer()]
     else:
-        renderer = [
-            structlog.dev.ConsoleRenderer(
-                colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
-            )
-        ]
+        colours = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+        console = structlog.dev.ConsoleRenderer(
+            colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+        )
+        renderer = [structlog.processors.format_exc_info, _redacted, _one_line, console]
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -54,16 +71,76 @@ def configure(**_signal: Any) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(settings().log_level)
+    root.setLevel(chosen.log_level)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
 @contextmanager
 def bound(**context: object) -> Iterator[None]:
-    """Each log line within carries ``context``; afterwards none does."""
+    """Each log line within carries ``context``, and what :func:`bind` adds; afterwards none does."""
+    before = structlog.contextvars.get_contextvars()
     structlog.contextvars.bind_contextvars(**context)
     try:
         yield
     finally:
-        structlog.contextvars.unbind_contextvars(*context)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(**before)
+
+
+def bind(**context: object) -> None:
+    """Each further line of the surrounding :func:`bound` carries ``context`` too."""
+    structlog.contextvars.bind_contextvars(**context)
+
+
+def _secrets(chosen: Settings) -> Iterator[str]:
+    yield chosen.aws_secret_access_key.get_secret_value()
+    yield os.environ.get("AWS_SESSION_TOKEN", "")
+    yield chosen.sentry_dsn.get_secret_value()
+    try:
+        yield make_url(chosen.database).password or ""
+    except ArgumentError:  # whoever connects says so
+        yield chosen.database_url
+
+
+def _traced(_logger: Any, _method: str, event: Event) -> Event:
+    trace = tracing.current_trace_id()
+    if trace is not None:
+        event.setdefault("trace", trace)
+    return event
+
+
+def _whose(_logger: Any, _method: str, event: Event) -> Event:
+    event["process"] = identity.name()
+    event["pid"] = os.getpid()
+    return event
+
+
+def _redacted(_logger: Any, _method: str, event: Event) -> Event:
+    for name, value in event.items():
+        event[name] = HIDDEN if is_secret(name) else _hidden(value)
+    return event
+
+
+def _hidden(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {redact(str(name)): HIDDEN if is_secret(str(name)) else _hidden(each) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_hidden(each) for each in value]
+    return redact(value if isinstance(value, str) else str(value))
+
+
+def _one_line(_logger: Any, _method: str, event: Event) -> Event:
+    for name, value in event.items():
+        if name == "exception":
+            # Its lines are indented, so that none of them is taken for a line of the log.
+            event[name] = "\n".join(f"    {_visible(line)}" for line in str(value).splitlines())
+        elif not isinstance(value, bool | int | float | None):
+            event[name] = _visible(str(value))
+    return event
+
+
+def _visible(text: str) -> str:
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

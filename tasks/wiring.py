@@ -22,6 +22,7 @@ from publishers.fanout import Discovery
 from settings import SettingsError, settings
 from tasks import app
 from tasks.sending import CelerySender
+from tasks.telemetry.observer import Telemetry
 
 LONGEST_PAUSE = 900
 """Seconds after which a provider that was left alone is asked again at the latest, unless it asked for longer."""
@@ -78,6 +79,7 @@ def studio() -> Studio:
             ),
         ),
         now=utc_now,
+        observer=Telemetry(),
     )
     whole = own_studio(chosen.studio)(built) if chosen.studio else built
     return protected(whole, store=f"S3 bucket {chosen.bucket}" if chosen.bucket else None)

@@ -1,0 +1,72 @@
+"""OpenTelemetry: metrics and spans sent by OTLP over HTTP, from threads of each process.
+
+Where to, how often and with what headers is said by OpenTelemetry's own variables (``OTEL_EXPORTER_OTLP_ENDPOINT``,
+``OTEL_METRIC_EXPORT_INTERVAL`` …): https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from tasks.telemetry import identity, measures
+from tasks.telemetry.names import METRICS, Kind, Metric, Unit
+
+CLOSING_MILLISECONDS = 3_000
+"""For a collector that does not answer, at the end of a process."""
+
+UNITS = {Unit.COUNT: "1", Unit.SECONDS: "s", Unit.DOLLARS: "USD"}
+"""As UCUM has them, which OpenTelemetry asks for; money has its ISO 4217 code."""
+
+
+def resource(deployment: str) -> Resource:
+    """Who tells: this process, of this release, in this deployment."""
+    return Resource.create(
+        {
+            "service.name": "airdate",
+            "service.version": version("airdate"),
+            "service.instance.id": identity.instance(),
+            "deployment.environment.name": deployment,
+        }
+    )
+
+
+def tracer_provider(deployment: str) -> TracerProvider:
+    """Spans of this process, on their way to the collector."""
+    provider = TracerProvider(resource=resource(deployment), shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return provider
+
+
+class OtlpMetrics:
+    """Counters and histograms; a back end of :mod:`tasks.telemetry.measures`."""
+
+    def __init__(self, deployment: str) -> None:
+        reader = PeriodicExportingMetricReader(OTLPMetricExporter())
+        self._provider = MeterProvider([reader], resource(deployment), shutdown_on_exit=False)
+        meter = self._provider.get_meter("airdate", version("airdate"))
+        self._made = {metric: _made(meter, metric) for metric in METRICS}
+
+    def add(self, metric: Metric, value: float, labels: measures.Labels) -> None:
+        """Take a value."""
+        self._made[metric](value, {f"airdate.{name.lower()}": label for name, label in labels.items()})
+
+    def close(self) -> None:
+        """Send what is left, if the collector answers."""
+        self._provider.shutdown(CLOSING_MILLISECONDS)
+
+
+def _made(meter: Any, metric: Metric) -> Any:
+    if metric.kind is Kind.COUNT:
+        return meter.create_counter(metric.otlp, UNITS[metric.unit], metric.meaning).add
+    return meter.create_histogram(
+        metric.otlp, UNITS[metric.unit], metric.meaning, explicit_bucket_boundaries_advisory=metric.buckets
+    ).record
