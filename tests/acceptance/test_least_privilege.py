@@ -1,0 +1,512 @@
+"""Each process under its own role of infrastructure/permissions.yaml: it lives, and is refused everything else."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+from celery import Celery
+from honcho.environ import parse_procfile
+from moto.iam.access_control import IAMPolicy, PermissionResult
+
+from operations.ports import free_port
+from podcasting.database import Database
+from podcasting.models import Episode, EpisodeStatus
+from publishers.fanout import Outgoing
+from publishers.podcast_scheduler import generation_of
+from tasks.sending import CelerySender
+from tests.fakes.aws_with_roles import ACCOUNT, BUCKET, REGION, AwsWithRoles, aws_with_roles, granted, queue_of
+from tests.fakes.environment import ROOT, load_celeryconfig
+from tests.fakes.episodes import a_podcast
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+VISIBILITY_SECONDS = 4
+WORK_QUEUES = ("discovery", "podcast-generation", "episode-processing")
+DEAD = tuple(f"{queue}-dead-letters" for queue in WORK_QUEUES)
+QUEUES = (*WORK_QUEUES, *DEAD)
+ELSEWHERE = "somebody-elses"
+
+SEND, RECEIVE, DELETE = "sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"
+EXTEND, COUNT, FIND = "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"
+MOVE, MOVES, CANCEL = "sqs:StartMessageMoveTask", "sqs:ListMessageMoveTasks", "sqs:CancelMessageMoveTask"
+WORK = frozenset({SEND, RECEIVE, DELETE, EXTEND, COUNT})
+BURY, LOOK = frozenset({SEND}), frozenset({COUNT, FIND})
+READ_DEAD = frozenset({RECEIVE, DELETE, EXTEND, MOVE, MOVES, CANCEL})
+
+ALLOWED: dict[str, dict[str, Collection[str]]] = {
+    "publisher": {"podcast-generation": {SEND}, "episode-processing": {SEND}},
+    "consumer-discovery": {
+        "discovery": WORK,
+        "discovery-dead-letters": {SEND},
+        "podcast-generation": {SEND},
+        "episode-processing": {SEND},
+    },
+    "consumer-generator": {
+        "podcast-generation": WORK,
+        "podcast-generation-dead-letters": {SEND},
+        "episode-processing": {SEND},
+    },
+    "consumer-processor": {"episode-processing": WORK, "episode-processing-dead-letters": {SEND}},
+    "consumer": dict.fromkeys(WORK_QUEUES, WORK) | dict.fromkeys(DEAD, BURY),
+    "beat": {"discovery": {SEND}},
+    "flower": dict.fromkeys(QUEUES, LOOK),
+    "operator": dict.fromkeys(WORK_QUEUES, {SEND} | LOOK) | dict.fromkeys(DEAD, READ_DEAD | LOOK),
+}
+"""What each role may do to each queue, written down a second time: all else is refused."""
+
+ROLES = tuple(ALLOWED)
+WATCHED = {"consumer-discovery", "consumer-generator", "consumer-processor", "consumer", "flower"}
+
+Attempt = Callable[[Any, str], Any]
+ENTRY = {"Id": "1", "ReceiptHandle": "none"}
+ATTEMPTS: dict[str, list[Attempt]] = {
+    SEND: [
+        lambda sqs, url: sqs.send_message(QueueUrl=url, MessageBody="{}"),
+        lambda sqs, url: sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "{}"}]),
+    ],
+    RECEIVE: [lambda sqs, url: sqs.receive_message(QueueUrl=url, VisibilityTimeout=0, WaitTimeSeconds=0)],
+    DELETE: [
+        lambda sqs, url: sqs.delete_message(QueueUrl=url, ReceiptHandle="none"),
+        lambda sqs, url: sqs.delete_message_batch(QueueUrl=url, Entries=[ENTRY]),
+    ],
+    EXTEND: [
+        lambda sqs, url: sqs.change_message_visibility(QueueUrl=url, ReceiptHandle="none", VisibilityTimeout=0),
+        lambda sqs, url: sqs.change_message_visibility_batch(QueueUrl=url, Entries=[ENTRY | {"VisibilityTimeout": 0}]),
+    ],
+    COUNT: [lambda sqs, url: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])],
+    FIND: [lambda sqs, url: sqs.get_queue_url(QueueName=url.rpartition("/")[2])],
+    "sqs:SetQueueAttributes": [lambda sqs, url: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})],
+    "sqs:PurgeQueue": [lambda sqs, url: sqs.purge_queue(QueueUrl=url)],
+    "sqs:TagQueue": [lambda sqs, url: sqs.tag_queue(QueueUrl=url, Tags={"mine": "now"})],
+    "sqs:DeleteQueue": [lambda sqs, url: sqs.delete_queue(QueueUrl=url)],
+}
+NOT_ATTEMPTED = (MOVE, MOVES, CANCEL)
+"""ministack has no move tasks; these are judged by the policies alone."""
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsWithRoles]:
+    with aws_with_roles(tmp_path_factory.mktemp("aws"), visibility_timeout=VISIBILITY_SECONDS) as served:
+        served.client("sqs").create_queue(QueueName=ELSEWHERE)
+        yield served
+
+
+def is_allowed(attempt: Callable[[], Any]) -> bool:
+    try:
+        attempt()
+    except ClientError as error:
+        # Whatever else is wrong with it is found only after it was allowed.
+        return error.response["Error"]["Code"] not in {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
+    return True
+
+
+# Everything else is refused --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_may_do_to_a_queue_what_the_table_says_and_nothing_else(aws: AwsWithRoles, role: str) -> None:
+    sqs = aws.client("sqs", aws.take(role))
+    urls = aws.urls | {ELSEWHERE: f"{aws.endpoint}/{ACCOUNT}/{ELSEWHERE}"}
+
+    wrong = {}
+    for (queue, url), (action, attempts) in itertools.product(urls.items(), ATTEMPTS.items()):
+        expected = action in ALLOWED[role].get(queue, set())
+        found = {is_allowed(lambda each=each, url=url: each(sqs, url)) for each in attempts}  # type: ignore[misc]
+        if found != {expected}:
+            wrong[f"{action} on {queue}"] = f"expected {expected}, found {found}"
+
+    assert not wrong
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_another_judge_reads_the_same_policies_alike(aws: AwsWithRoles, role: str) -> None:
+    # ministack has a batch judged by its own name, which serve.py corrects; moto's evaluator owes nothing to either.
+    policies = [IAMPolicy(json.dumps(document)) for document in aws.policies(role)]
+    actions = [*ATTEMPTS, *NOT_ATTEMPTED, "sqs:AddPermission", "sqs:CreateQueue"]
+
+    wrong = []
+    for queue, action in itertools.product((*QUEUES, ELSEWHERE), actions):
+        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue if queue == ELSEWHERE else f'airdate-{queue}'}"
+        said = {policy.is_action_permitted(action, arn) for policy in policies}
+        allowed = PermissionResult.PERMITTED in said and PermissionResult.DENIED not in said
+        if allowed != (action in ALLOWED[role].get(queue, set())):
+            wrong.append(f"{action} on {queue}: {allowed}")
+
+    assert not wrong
+
+
+def test_nobody_reads_a_dead_letter_but_the_operator() -> None:
+    readers = {role for role in ROLES for queue in DEAD if RECEIVE in ALLOWED[role].get(queue, set())}
+
+    assert readers == {"operator"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_is_no_queue_of_work_is_refused_too(aws: AwsWithRoles, role: str) -> None:
+    keys = aws.take(role)
+    s3, sns, sqs, iam, sts = (aws.client(service, keys) for service in ("s3", "sns", "sqs", "iam", "sts"))
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:airdate-"
+    media = role in {"consumer", "consumer-generator", "consumer-processor"}
+    watched, operator = role in WATCHED, role == "operator"
+    another = next(each for each in ROLES if each != role)
+    probe = "airdate-doctor/probe.txt"
+
+    def put(key: str) -> Callable[[], Any]:
+        return lambda: s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
+
+    def say(name: str) -> Callable[[], Any]:
+        return lambda: sns.publish(TopicArn=f"{topic}{name}", Message="{}")
+
+    attempts: dict[str, tuple[Callable[[], Any], bool]] = {
+        "writes artefacts": (put("work/x"), media),
+        "writes the site": (put("site/x"), media),
+        "writes elsewhere in the bucket": (put("x"), False),
+        "writes the doctor's probe": (put(f"site/{probe}"), media or operator),
+        "reads artefacts": (lambda: s3.get_object(Bucket=BUCKET, Key="work/x"), media),
+        "deletes an artefact": (lambda: s3.delete_object(Bucket=BUCKET, Key="work/x"), False),
+        "deletes from the site": (lambda: s3.delete_object(Bucket=BUCKET, Key="site/x"), False),
+        "deletes the probe": (lambda: s3.delete_object(Bucket=BUCKET, Key=f"site/{probe}"), operator),
+        "opens the bucket": (lambda: s3.put_bucket_policy(Bucket=BUCKET, Policy="{}"), False),
+        "tells events": (say("events"), watched),
+        "commands workers": (say("control"), watched),
+        "pages people": (say("alerts"), False),
+        "makes a queue": (lambda: sqs.create_queue(QueueName="airdate-another"), False),
+        "makes an ephemeral queue": (lambda: sqs.create_queue(QueueName=f"airdate-ephemeral-{role}"), watched),
+        "makes a topic": (lambda: sns.create_topic(Name="airdate-another"), False),
+        "looks at users": (iam.list_users, False),
+        "allows itself more": (
+            lambda: iam.attach_role_policy(RoleName=f"airdate-{role}", PolicyArn="arn:aws:iam::aws:policy/Admin"),
+            False,
+        ),
+        "takes another role": (
+            lambda: sts.assume_role(RoleArn=aws.role_arn(another), RoleSessionName="mine"),
+            False,
+        ),
+    }
+
+    assert {what: is_allowed(attempt) for what, (attempt, _) in attempts.items()} == {
+        what: expected for what, (_, expected) in attempts.items()
+    }
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_only_whom_the_template_names_takes_a_role(aws: AwsWithRoles, role: str) -> None:
+    stranger = aws.somebody(f"stranger-to-{role}")
+
+    assert not is_allowed(
+        lambda: aws.client("sts", stranger).assume_role(RoleArn=aws.role_arn(role), RoleSessionName="mine")
+    )
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_action_is_a_wildcard_and_every_resource_is_named_where_aws_has_names(aws: AwsWithRoles, role: str) -> None:
+    statements = [statement for document in aws.policies(role) for statement in document["Statement"]]
+
+    assert not [action for action in granted(aws.policies(role)) if "*" in action]
+    assert {statement["Sid"] for statement in statements if statement["Resource"] == "*"} <= {"Ages", "FindTheLeft"}
+    assert all(statement["Effect"] == "Allow" for statement in statements)
+
+
+# The publisher ---------------------------------------------------------------------------------------
+
+
+def production(aws: AwsWithRoles, home: Path) -> dict[str, str]:
+    """The settings of a production on this AWS."""
+    return {
+        "AIRDATE_ENV_FILE": os.devnull,
+        "AIRDATE_HOME": str(home),
+        "AIRDATE_AWS_ENDPOINT": aws.endpoint,
+        "AIRDATE_DATABASE_URL": f"sqlite:///{home}/airdate.db",
+        "AIRDATE_PUBLIC_URL": "http://127.0.0.1:9",
+        "AIRDATE_BUCKET": BUCKET,
+        "AIRDATE_DISCOVERY_QUEUE_URL": aws.urls["discovery"],
+        "PODCAST_GENERATION_QUEUE_URL": aws.urls["podcast-generation"],
+        "EPISODE_PROCESSING_QUEUE_URL": aws.urls["episode-processing"],
+        "AIRDATE_EVENTS_TOPIC_ARN": aws.outputs["EventsTopicArn"],
+        "AIRDATE_CONTROL_TOPIC_ARN": aws.outputs["ControlTopicArn"],
+    }
+
+
+@pytest.fixture
+def publisher(aws: AwsWithRoles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Celery]:
+    """Airdate's Celery in a process that has the publisher's role."""
+    empty(aws)
+    app = Celery("of-a-test", set_as_current=False)
+    variables = production(aws, tmp_path) | aws.take("publisher").environment
+    app.config_from_object(load_celeryconfig(monkeypatch, **variables))
+    yield app
+    app.close()
+
+
+def empty(aws: AwsWithRoles) -> None:
+    for url in aws.urls.values():
+        aws.client("sqs").purge_queue(QueueUrl=url)
+
+
+def depth(aws: AwsWithRoles, queue: str) -> int:
+    counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = aws.client("sqs").get_queue_attributes(QueueUrl=aws.urls[queue], AttributeNames=counts)["Attributes"]
+    return sum(int(value) for value in found.values())
+
+
+def test_the_publisher_publishes_and_asks_for_nothing_more(aws: AwsWithRoles, publisher: Celery) -> None:
+    before = len(aws.decisions("publisher"))
+    outgoing: list[Outgoing] = [generation_of(a_podcast(id=f"show-{number}")) for number in range(25)]
+
+    assert CelerySender(publisher).send(outgoing) == {}
+
+    assert depth(aws, "podcast-generation") == 25
+    asked = {(each.action, queue_of(each.resource), each.allowed) for each in aws.decisions("publisher")[before:]}
+    assert asked == {(SEND, "podcast-generation", True)}
+
+
+def test_a_publisher_that_sends_where_it_may_not_is_told_so_for_each_message(
+    aws: AwsWithRoles, publisher: Celery
+) -> None:
+    with publisher.producer_pool.acquire(block=True) as producer:
+        batch = producer.channel.create_publish_batch(10)
+        with pytest.raises(Exception, match="not authorized to perform: sqs:SendMessage"):
+            publisher.send_task("tasks.discovery.check_episodes", queue="discovery", producer=producer)
+        batch.close()
+
+    assert depth(aws, "discovery") == 0
+
+
+# All the others, at work -----------------------------------------------------------------------------
+
+PROCESSES = {
+    "discovery": "consumer-discovery",
+    "generator": "consumer-generator",
+    "processor": "consumer-processor",
+    "beat": "beat",
+    "flower": "flower",
+}
+FLOWER = ("airdate", "a-password-of-this-test")
+
+
+class Production:
+    """The Procfile's processes, each with the keys of its own role, and an operator beside them."""
+
+    def __init__(self, aws: AwsWithRoles, home: Path) -> None:
+        self.aws = aws
+        self.home = home
+        self.flower = f"http://127.0.0.1:{(port := free_port())}"
+        prefixes = ("AIRDATE_", "AWS_", "FLOWER_", "EPISODE_", "PODCAST_")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+        self.environment = (
+            clean
+            | production(aws, home)
+            | {
+                "AIRDATE_ALLOW_FILE_SOURCES": "true",
+                "AIRDATE_ALLOWED_PRIVATE_HOSTS": "127.0.0.1",
+                "AIRDATE_VISIBILITY_TIMEOUT": str(VISIBILITY_SECONDS),
+                "AIRDATE_LEASE_SECONDS": str(VISIBILITY_SECONDS),
+                "AIRDATE_SCHEDULE_PODCASTS_EVERY": "1",
+                "AIRDATE_CHECK_EPISODES_EVERY": "2",
+                "AIRDATE_RETRY_BASE": "1",
+                "AIRDATE_GENERATORS": "1",
+                "AIRDATE_PROCESSORS": "1",
+                "AIRDATE_FLOWER_PORT": str(port),
+                "AIRDATE_FLOWER_PASSWORD": FLOWER[1],
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            }
+        )
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str) -> None:
+        command = parse_procfile((ROOT / "Procfile").read_text()).processes[name]
+        with (self.home / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                f"exec {command}",
+                shell=True,
+                cwd=ROOT,
+                env=self.environment | self.aws.take(PROCESSES[name]).environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def airdate(self, *arguments: str, keys: Mapping[str, str] | None = None) -> str:
+        """Run the command, with the operator's keys unless told otherwise; its output."""
+        done = subprocess.run(
+            [Path(sys.executable).parent / "airdate", *arguments],
+            cwd=self.home,
+            env=self.environment | (self.aws.take("operator").environment if keys is None else dict(keys)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def until(self, what: str, true: Callable[[], Any], seconds: float = 90) -> Any:
+        last = time.monotonic() + seconds
+        while not (found := true()):
+            if time.monotonic() > last:
+                logs = "\n".join(f"== {path.name}\n{path.read_text()[-3000:]}" for path in self.home.glob("*.log"))
+                pytest.fail(f"{what}: not within {seconds} s\n{logs}")
+            time.sleep(0.3)
+        return found
+
+    def stop(self) -> None:
+        for process in self._running.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self._running.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+class Lived:
+    """What was seen of a production that ran from a first podcast to an operator's last command."""
+
+    def __init__(self, production: Production) -> None:
+        self.production = production
+        self.workers: list[str] = []
+        self.flower_pages: dict[str, int] = {}
+        self.dead_letters: list[dict[str, Any]] = []
+        self.ephemeral_left: list[str] = []
+        self.queues: dict[str, Any] = {}
+
+
+@pytest.fixture(scope="module")
+def lived(aws: AwsWithRoles, tmp_path_factory: pytest.TempPathFactory) -> Lived:
+    for url in aws.client("sqs").list_queues(QueueNamePrefix="airdate-ephemeral-").get("QueueUrls", []):
+        aws.client("sqs").delete_queue(QueueUrl=url)  # the matrix made some
+    empty(aws)
+    production = Production(aws, tmp_path_factory.mktemp("production"))
+    seen = Lived(production)
+    for role in (*PROCESSES.values(), "operator"):
+        aws.take(role)
+    aws._decisions.write_text("")  # what the matrix asked for is not what processes need
+    production.airdate("migrate", keys={})
+    # One is made at once; the other's source refuses connections, which is tried again.
+    production.airdate("podcasts", "add", "My show", "--source", str(ROOT / "examples" / "feed.xml"), keys={})
+    broken = f"http://127.0.0.1:{free_port()}/feed.xml"
+    production.airdate("podcasts", "add", "Broken", "--source", broken, keys={})
+    try:
+        for name in ("flower", "discovery", "generator", "processor"):
+            production.start(name)
+        poison = json.dumps({"type": "nothing-known"})
+        sender = aws.client("sqs", aws.take("operator"))
+        for queue in WORK_QUEUES:
+            sender.send_message(QueueUrl=aws.urls[queue], MessageBody=poison)
+        production.start("beat")
+        production.until("an episode", lambda: published(production))
+        production.until("the poison's copies", lambda: all(depth(aws, queue) >= 1 for queue in DEAD))
+        production.until(
+            "a retry",
+            lambda: [
+                each
+                for each in aws.decisions("consumer-generator")
+                if (each.action, queue_of(each.resource)) == (SEND, "podcast-generation")
+            ],
+        )
+        look_at_flower(seen)
+        operate(seen)
+    finally:
+        production.stop()
+    left = aws.client("sqs").list_queues(QueueNamePrefix="airdate-ephemeral-").get("QueueUrls", [])
+    seen.ephemeral_left = left
+    return seen
+
+
+def published(production: Production) -> list[Episode]:
+    database = Database.at(production.environment["AIRDATE_DATABASE_URL"])
+    found = database.episodes.newest(status=EpisodeStatus.PUBLISHED)
+    database.engine.dispose()
+    return found
+
+
+def look_at_flower(seen: Lived) -> None:
+    production = seen.production
+
+    def workers() -> list[str]:
+        answer = httpx.get(f"{production.flower}/api/workers?refresh=1", auth=FLOWER, timeout=20, trust_env=False)
+        found = answer.json() if answer.is_success else {}
+        return sorted(name for name, about in found.items() if about.get("active_queues"))
+
+    production.until("what workers say of themselves", lambda: len(workers()) == 3)
+    seen.workers = workers()
+    for page in ("/", "/broker", "/tasks"):
+        seen.flower_pages[page] = httpx.get(
+            f"{production.flower}{page}", auth=FLOWER, timeout=20, trust_env=False
+        ).status_code
+
+
+def operate(seen: Lived) -> None:
+    run = seen.production.airdate
+    seen.dead_letters = json.loads(run("dead-letters", "list", "--each", "--json"))
+    run("dead-letters", "redrive", "--all", "--force", "--yes")
+    seen.production.until("they came back", lambda: depth(seen.production.aws, DEAD[1]) >= 1)
+    run("dead-letters", "drop", "--all", "--yes")
+    seen.queues = json.loads(run("queues", "--json"))
+    run("generate", "my-show")
+    run("doctor", "--only", "queues,storage")
+
+
+def test_an_episode_is_made_and_published_under_the_roles(lived: Lived, aws: AwsWithRoles) -> None:
+    assert published(lived.production)
+    kept = aws.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]
+
+    assert "site/my-show/feed.xml" in {each["Key"] for each in kept}
+    assert {each["Key"].partition("/")[0] for each in kept} <= {"work", "site", "x"}
+
+
+def test_flower_sees_the_workers_and_they_answer(lived: Lived) -> None:
+    assert [name.partition("@")[0] for name in lived.workers] == ["discovery", "generator", "processor"]
+    assert set(lived.flower_pages.values()) == {200}
+
+
+def test_poison_is_buried_with_its_reason(lived: Lived) -> None:
+    reasons = {letter["queue"]: letter["reason"] for letter in lived.dead_letters}
+
+    assert set(reasons) == set(WORK_QUEUES)
+    assert all("nor a body that an adapter knows" in reason for reason in reasons.values()), reasons
+
+
+def test_queues_of_remote_control_go_with_their_processes(lived: Lived) -> None:
+    assert lived.ephemeral_left == []
+
+
+@pytest.mark.parametrize("role", [*PROCESSES.values(), "operator"])
+def test_a_real_process_is_refused_nothing_that_it_asks_for(lived: Lived, aws: AwsWithRoles, role: str) -> None:
+    asked = aws.decisions(role)
+
+    assert asked, "it asked for nothing at all"
+    assert not {f"{each.action} on {each.resource}" for each in asked if not each.allowed}
+    assert lived
+
+
+NOT_SEEN = {
+    "ecs:GetTaskProtection": "asked of ECS's agent, which there is on ECS alone",
+    "ecs:UpdateTaskProtection": "likewise",
+    "sqs:StartMessageMoveTask": "ministack has no move tasks; `airdate dead-letters` then sends one by one",
+    "sqs:CancelMessageMoveTask": "likewise",
+    "sqs:ListQueueTags": "of queues whose owners died, and none did",
+    "s3:DeleteObject": "the doctor's probe, seen of the operator",
+}
+
+
+@pytest.mark.parametrize("role", [*PROCESSES.values(), "operator"])
+def test_a_role_holds_nothing_that_its_process_does_not_use(lived: Lived, aws: AwsWithRoles, role: str) -> None:
+    used = {each.action for each in aws.decisions(role)}
+
+    assert granted(aws.policies(role)) - used - set(NOT_SEEN) == set()
+    assert lived
