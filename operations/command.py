@@ -61,7 +61,7 @@ def main(*, verbose: bool) -> None:
       airdate run                        run everything on this machine, until Ctrl-C
       airdate podcasts add "My show" --source https://example.org/feed.xml --every 1d
       airdate episodes list --json       what was made, for a program
-      airdate status                     what waits, what was made, which providers and alarms trouble us
+      airdate status                     what waits, who works, what was made, what troubles us
       airdate dead-letters list          what was given up, and why
       airdate doctor                     prove this installation, and say what to mend
     """
@@ -83,9 +83,9 @@ COMMANDS: dict[str, dict[str, str | None]] = {
     "operations.dead_letters.all_commands": {
         "dead-letters": "Messages that were given up: look at them, send them again, mend them, drop them.",
     },
-    "operations.status": {
-        "status": "Show what waits, what became of the episodes, which providers are left alone, and the alarms that "
-        "stand.",
+    "operations.status.commands": {
+        "status": "Show what waits, who works, what became of the episodes, which providers are left alone, and "
+        "alarms that stand.",
         "breakers": "Outside providers: which are left alone since they failed or throttled.",
     },
     "operations.fallback.commands": {
@@ -93,6 +93,13 @@ COMMANDS: dict[str, dict[str, str | None]] = {
     },
     "operations.cost.commands": {
         "cost": "Tell what a month on AWS costs, part by part, and what to change to pay less.",
+    },
+    "operations.report.commands": {
+        "report": "Draw how long stages took, how much was published and how late, what failed, and what it cost.",
+    },
+    "operations.deploy.commands": {
+        "deploy": "Bring the stacks on AWS to this release's templates, after showing what that changes.",
+        "outputs": "Tell what the stacks on AWS made: queues, topics, the bucket, the site's address.",
     },
     "operations.doctor.commands": {
         "doctor": "Prove the settings against each other and against the world, and say how to mend what is wrong.",

@@ -124,7 +124,7 @@ def cost(
     """
     found = measured() if podcasts is None else Measured(podcasts / every_days)
     minutes = minutes or found.minutes or 10
-    installed = _procfile_slots()
+    installed = procfile_slots()
     load = Load(
         episodes_per_day=found.episodes_per_day,
         generators=Workers(generators or 1, slots or installed[Queue.GENERATION]),
@@ -225,7 +225,8 @@ def _refuse_too_few(name: str, given: int | None, service_seconds: float, load: 
         )
 
 
-def _procfile_slots() -> dict[Queue, int]:
+def procfile_slots() -> dict[Queue, int]:
+    """How many tasks a worker of each queue runs at once, by the Procfile."""
     found = processes(PROCFILE, os.environ)
     slots = dict.fromkeys(Queue, 2)
     for worker in found.workers if found else ():
