@@ -7,9 +7,9 @@ import dataclasses
 import click
 
 from operations.opened import database
-from operations.output import as_json, show_json
+from operations.output import as_json, console, show_json
 from operations.queue_depth import DepthReader
-from operations.status import show_depths
+from operations.status.screen import depths as table_of
 from podcasting.due import has_ended
 from podcasting.errors import Permanent, Retryable
 from publishers import episode_checker, podcast_scheduler
@@ -72,7 +72,7 @@ def queues(*, in_json: bool) -> None:
     if in_json:
         show_json(depths.plain())
         return
-    show_depths(depths.queues)
+    console().print(table_of(depths.queues))
 
 
 def _report(counts: Counts, *, in_json: bool) -> None:

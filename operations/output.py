@@ -40,13 +40,25 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: 
     if not rows:
         click.echo(empty)
         return
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    console().print(table(columns, rows))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, narrow: bool = False) -> Table:
+    """Rows under their columns; ``narrow`` puts these close to each other, the figures to the right."""
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1) if not narrow else (0, 1, 0, 0))
+    for number, column in enumerate(columns):
+        made.add_column(column, justify="right" if narrow and number else "left")
     for row in rows:
-        table.add_row(*row)
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console.width = 10_000  # a line is a line for grep, however long
-    console.print(table)
+        made.add_row(*row)
+    return made
+
+
+def console() -> Console:
+    """Where it is shown. A line is a line for grep, however long, unless a person looks."""
+    shown = Console(highlight=False, soft_wrap=False)
+    if not shown.is_terminal:
+        shown.width = 10_000
+    return shown
 
 
 def _plain(value: Any) -> Any:

@@ -104,7 +104,7 @@ def _serve_ministack(port: int) -> None:
     # Its own command listens on every interface, and leaves a pid file behind when it is killed.
     os.environ |= {
         "GATEWAY_PORT": str(port),
-        "SERVICES": "sqs,sns,cloudwatch",
+        "SERVICES": "cloudformation,cloudwatch,ecs,iam,logs,s3,sns,sqs,sts",
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "ERROR",
@@ -114,7 +114,16 @@ def _serve_ministack(port: int) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack.app import app  # type: ignore[import-untyped]
+    from ministack.services.cloudformation import changesets, handlers  # type: ignore[import-untyped]
 
+    # Its answer to DeleteChangeSet lacks the element that boto3 looks for.
+    delete = changesets._delete_change_set
+
+    def deleted(params: object) -> tuple[int, object, bytes]:
+        status, headers, body = delete(params)
+        return status, headers, body.replace(b"<ResponseMetadata>", b"<DeleteChangeSetResult/><ResponseMetadata>", 1)
+
+    handlers._ACTION_HANDLERS["DeleteChangeSet"] = deleted
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
     config.keep_alive_timeout = 75  # as its own command

@@ -1,0 +1,1 @@
+"""``airdate status``: how all of it stands, on one screen, to people and to programs."""
