@@ -1,12 +1,13 @@
 """ministack asking for permissions, on loopback: ``serve.py PORT DECISIONS``. Runs in its own environment.
 
-Three things are not as ministack has them:
+Four things are not as ministack has them:
 
 - A batch asks for the permission of its single action, as on AWS: IAM knows no ``sqs:SendMessageBatch``
   (Service Authorization Reference, Amazon SQS and Amazon SNS). ministack 1.5.33 asks for that name.
+- ``sns:Unsubscribe`` is judged by the subscription's topic, as AWS's service reference has it (its copy in cfn-lint
+  too: ``cfnlint/data/AdditionalSpecs/Policies.json``). ministack asks for ``*``.
 - Loopback counts as TLS, which on AWS is the endpoint's and not the policies' matter.
-- Each decision is written down: who asked for what, and what the policies say. ``GET /decisions`` is not needed;
-  it is a file of JSON lines.
+- Each decision is written down in a file of JSON lines: who asked for what, and whether the policies allow it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import sys
 import threading
 from typing import Any
+from urllib.parse import parse_qs
 
 PORT, DECISIONS = int(sys.argv[1]), sys.argv[2]
 os.environ |= {
@@ -43,12 +45,20 @@ SINGLE = {
 }
 
 _extract, _enforce, _pin = iam_actions.extract_iam_action, iam_evaluator.enforce, ministack.pin_request_origin
+_resource = iam_actions.extract_resource_arn
 _written = threading.Lock()
 
 
 def _named_as_aws_does(*request: Any) -> str | None:
     action = _extract(*request)
     return SINGLE.get(action, action)
+
+
+def _judged_by_topic(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> str:
+    said = parse_qs(body.decode("utf-8", "replace")) if service == "sns" else {}
+    if said.get("Action") == ["Unsubscribe"] and "SubscriptionArn" in said:
+        return said["SubscriptionArn"][0].rpartition(":")[0]
+    return str(_resource(service, method, path, headers, body, *rest))
 
 
 def _written_down(
@@ -68,6 +78,7 @@ def _written_down(
 
 
 iam_actions.extract_iam_action = _named_as_aws_does
+iam_actions.extract_resource_arn = _judged_by_topic
 iam_evaluator.enforce = _written_down
 ministack.pin_request_origin = lambda source_ip, _secure_transport: _pin(source_ip, True)  # noqa: FBT003
 
