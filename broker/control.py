@@ -44,6 +44,15 @@ class ControlChannel(SendingChannel):
         found: list[str] = super()._lookup(exchange, routing_key, default)
         return found
 
+    @property
+    def fanout(self) -> Any:
+        """kombu's SNS, which takes the topics that exist already for ones that it has made."""
+        fresh = self._fanout is None
+        found = super().fanout
+        if fresh:
+            found._topic_arn_cache.update(self.options.topics)  # noqa: SLF001 - its own setting for this ends its sweeping
+        return found
+
     # Publishing -----------------------------------------------------------------------------------
 
     def _put(self, queue: str, message: Message, **kwargs: Any) -> None:

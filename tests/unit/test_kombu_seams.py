@@ -7,6 +7,7 @@ import inspect
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -123,6 +124,9 @@ OURS = {
 }
 """Names of our channels that kombu's does not call, or looks up without having (``create_publish_batch``)."""
 
+PROPERTIES = {"fanout"}
+"""That ours override."""
+
 LAYERS = ("addressing.py", "sending.py", "control.py", "intake.py", "receiving.py", "channel.py")
 KNOWN = {"known": {"url": "http://127.0.0.1:9/1/known"}}
 
@@ -137,6 +141,7 @@ ATTRIBUTES = {
     "_noack_queues",
     "_queue_cache",
     "_get_or_create_topic",
+    "_topic_arn_cache",
     "_on_list_ready",
 }
 """Private names of kombu that the broker touches beside those methods; each has its test below."""
@@ -180,7 +185,7 @@ def test_kombus_channel_has_the_method_with_this_signature(name: str, signature:
 
 
 def test_every_override_of_the_channel_is_pinned() -> None:
-    assert methods_of(Channel) - OURS == set(OVERRIDDEN)
+    assert methods_of(Channel) - OURS == set(OVERRIDDEN) | PROPERTIES
 
 
 def test_our_own_names_are_not_kombus() -> None:
@@ -412,6 +417,16 @@ def test_events_go_by_the_exchange_that_we_batch() -> None:
 
     assert exchange.name == EVENT_EXCHANGE
     assert exchange.type == "topic"
+
+
+def test_a_topic_that_is_known_is_neither_made_nor_looked_for(channel: Channel) -> None:
+    topic = "arn:aws:sns:us-east-1:123456789012:airdate-events"
+    channel.options = replace(channel.options, topics={EVENT_EXCHANGE: topic})
+
+    assert isinstance(SQS.Channel.fanout, property)
+    assert channel.fanout._get_or_create_topic(EVENT_EXCHANGE) == topic  # nobody listens who could be asked
+    channel._fanout = None  # as after a refusal
+    assert channel.fanout._get_or_create_topic(EVENT_EXCHANGE) == topic
 
 
 def test_a_fanout_exchange_goes_by_sns() -> None:
