@@ -99,9 +99,7 @@ def _told(answer: Answer) -> str:
         case Meaning.DENIED:
             action = ACTION.search(answer.said)
             what = action.group(1) if action else "this"
-            return (
-                f"AWS does not allow {what}: {answer.said}; let whoever deploys do it (docs/deploy.md, 'Who deploys')"
-            )
+            return f"AWS does not allow {what}: {answer.said}; allow it to whoever deploys (docs/deploy.md says what)"
         case Meaning.BAD_CREDENTIALS:
             return (
                 f"AWS does not take the credentials: {answer.said}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "

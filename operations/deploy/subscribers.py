@@ -23,9 +23,7 @@ def unheard(sns: Any, topic: str) -> str:
         return ""
     if found:
         waiting = ", ".join(each["Endpoint"] for each in found)
-        return (
-            f"nobody hears the alarms yet: {waiting} has not confirmed; there is a mail from AWS with a link to follow"
-        )
+        return f"nobody hears the alarms yet: {waiting} has not confirmed, by the link in the mail that AWS has sent"
     return (
         "nobody hears the alarms: the alerts topic has no subscriber; "
         "airdate deploy --only messaging --param AlertsEmail=ADDRESS"
