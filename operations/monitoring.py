@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 
 TEMPLATE = Path(__file__).parent.parent / "infrastructure" / "monitoring.yaml"
-STACK = "airdate-monitoring"
 RUNBOOK = re.compile(r"Runbook: (?P<page>\S+)#(?P<section>[a-z0-9-]+)$")
 """Ends each alarm's description."""
 

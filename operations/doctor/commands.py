@@ -9,7 +9,18 @@ from collections.abc import Iterator
 
 import click
 
-from operations.doctor import aws_access, backlog, clock, database, procfile, providers, queues, storage
+from operations.doctor import (
+    alarms,
+    aws_access,
+    backlog,
+    clock,
+    database,
+    processes,
+    procfile,
+    providers,
+    queues,
+    storage,
+)
 from operations.doctor.examination import Area, aws_runs, examined
 from operations.output import show_json
 from settings import SettingsError, settings
@@ -39,6 +50,8 @@ AREAS = (
     Area("queues", "the queues on SQS", _queues, needs_aws=True),
     Area("access", "credentials and permissions", aws_access.findings, needs_aws=True),
     Area("database", "tables, writing, connections", database.findings),
+    Area("processes", "who runs, and that beat does once", processes.findings),
+    Area("alarms", "CloudWatch's alarms, and who hears them", alarms.findings, needs_aws=True),
     Area("clock", "this machine's clock", clock.findings),
     Area("storage", "home, workspace and site", storage.findings),
     Area("providers", "writer, voice, FFmpeg, keys", providers.findings),
@@ -63,8 +76,8 @@ def _chosen(_context: click.Context, _parameter: click.Parameter, value: str | N
 def doctor(areas: tuple[Area, ...], *, strict: bool, in_json: bool) -> None:
     """Prove the settings against each other and against the world, and say how to mend what is wrong.
 
-    Areas: settings, procfile, queues, access, database, clock, storage, providers. Nothing is sent,
-    received or kept: safe beside running workers. Exit 0 when nothing fails, else 1.
+    Areas: settings, procfile, queues, access, database, processes, alarms, clock, storage, providers.
+    Nothing is sent, received or kept: safe beside running workers. Exit 0 when nothing fails, else 1.
 
     \b
     Examples:

@@ -16,7 +16,10 @@ from sqlalchemy import text
 from operations.doctor.commands import AREAS
 from operations.messaging import deploy
 from podcasting.database import Database
+from podcasting.database.processes import Process
+from publishers.queues import Queue
 from settings import EMBEDDED_ACCOUNT
+from tasks import wiring
 from tests.fakes.aws import NOBODY, client, empty, served_aws
 from tests.fakes.environment import ROOT
 from tests.fakes.shell import Shell
@@ -88,6 +91,20 @@ def test_what_fails_exits_1_and_is_told_without_a_trace(doctor: Doctor, sqlite: 
     assert isinstance(result.exception, SystemExit)
     assert result.stdout.startswith("fail  database   its tables are at revision 0001")
     assert "1 to mend" in result.stdout
+
+
+def test_a_second_beat_fails_in_a_line_that_names_both_hosts(doctor: Doctor, sqlite: Database) -> None:
+    now = wiring.utc_now()
+    sqlite.processes.seen(Process("worker@a", "worker", "a", 7, "0.1.0", now, now, queues=tuple(Queue)))
+    for host in ("harbour", "lighthouse"):
+        sqlite.processes.seen(Process(f"beat-1@{host}", "beat", host, 1, "0.1.0", now, now))
+    result = doctor.run("--only", "processes")
+
+    assert result.exit_code == 1
+    failed, fix = result.stdout.splitlines()[:2]
+    assert failed.startswith("fail  processes  2 beats live: beat-1@harbour (since ")
+    assert " and beat-1@lighthouse (since " in failed
+    assert fix.strip().startswith("fix: stop all but one")
 
 
 def test_json_has_every_line_and_the_verdict(doctor: Doctor) -> None:
