@@ -3,7 +3,7 @@
 from celery import Celery
 from celery.signals import beat_init, celeryd_after_setup, setup_logging, worker_process_init, worker_ready
 
-from tasks import logs, memory, presence, shutdown, telemetry
+from tasks import logs, memory, presence, protection, shutdown, telemetry
 from tasks.readiness import before_consuming
 
 app = Celery("airdate", include=["tasks.discovery", "tasks.podcasts", "tasks.episodes"])
@@ -11,6 +11,7 @@ app.config_from_object("celeryconfig")
 setup_logging.connect(logs.configure)
 telemetry.connect()
 celeryd_after_setup.connect(shutdown.bound_shutdown)
+celeryd_after_setup.connect(protection.protected)
 celeryd_after_setup.connect(before_consuming)
 worker_process_init.connect(memory.one_heap)
 worker_ready.connect(presence.worker_began)
