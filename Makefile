@@ -48,6 +48,10 @@ lint: setup ## Check style, types, import rules and the infrastructure template
 	@$(BIN)/cfn-lint infrastructure/messaging.yaml
 	@$(BIN)/airdate schemas --check
 
+.PHONY: audit
+audit: setup ## Look for known vulnerabilities in the locks, and for secrets in the files  [UNAUDITED=allowed]
+	@$(BIN)/python -m audit $(if $(UNAUDITED),--unaudited $(UNAUDITED))
+
 .PHONY: bench
 bench: setup ## Measure Airdate beside its peers (half an hour)  [SECTIONS='publish consume'] [WRITE=1: into docs/performance.md]
 	@$(BIN)/python -W ignore:XDG_RUNTIME_DIR -m bench $(if $(WRITE),--write-page) $(SECTIONS)

