@@ -88,6 +88,9 @@ COMMANDS: dict[str, dict[str, str | None]] = {
         "alarms that stand.",
         "breakers": "Outside providers: which are left alone since they failed or throttled.",
     },
+    "operations.exporter": {
+        "exporter": "Serve the depth of each queue and the age of its oldest message to Prometheus.",
+    },
     "operations.fallback.commands": {
         "fallback": "Make and publish what is due straight from the database, while SQS can't be reached.",
     },

@@ -62,7 +62,7 @@ def configure(**_signal: Any) -> None:
         console = structlog.dev.ConsoleRenderer(
             colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
         )
-        renderer = [structlog.processors.format_exc_info, _redacted, _one_line, console]
+        renderer = [structlog.processors.format_exc_info, _brief, _redacted, _one_line, console]
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -113,6 +113,16 @@ def _traced(_logger: Any, _method: str, event: Event) -> Event:
 def _whose(_logger: Any, _method: str, event: Event) -> Event:
     event["process"] = identity.name()
     event["pid"] = os.getpid()
+    return event
+
+
+def _brief(_logger: Any, _method: str, event: Event) -> Event:
+    """Ids that a person looks up when something is wrong make a line hard to read when nothing is."""
+    if event.get("level") in ("debug", "info"):
+        for name in ("message", "trace"):
+            event.pop(name, None)
+        if event.get("receives") == 1:
+            del event["receives"]
     return event
 
 

@@ -20,6 +20,8 @@ class Kind(Enum):
     """They are added up."""
     SPREAD = "spread"
     """They are a distribution: the mean, the quantiles and the largest are of interest."""
+    GAUGE = "gauge"
+    """The last one holds."""
 
 
 class Unit(Enum):
@@ -177,6 +179,30 @@ PROCESS_ALIVE = Metric(
     look_at="`airdate status`; the process's log",
 )
 
+QUEUE_DEPTH = Metric(
+    "QueueDepth",
+    Kind.GAUGE,
+    Unit.COUNT,
+    "Messages, by state: `visible`, `in_flight`, `delayed`; and `dead`, those in its dead-letter queue.",
+    by=("Queue", "State"),
+    look_at="`airdate queues`",
+)
+OLDEST_MESSAGE_SECONDS = Metric(
+    "OldestMessageSeconds",
+    Kind.GAUGE,
+    Unit.SECONDS,
+    "The age of the oldest message, by CloudWatch, a few minutes late; not there when the queue is empty.",
+    by=("Queue",),
+    look_at="whether workers run; then how many",
+)
+QUEUES_READ = Metric(
+    "QueuesRead",
+    Kind.GAUGE,
+    Unit.COUNT,
+    "1 when SQS answered, else 0, and then there are no depths.",
+    look_at="`airdate doctor --only queues,access`",
+)
+
 METRICS = (
     TASK_SUCCEEDED,
     TASK_FAILED,
@@ -194,4 +220,7 @@ METRICS = (
     DISCOVERY_RUNS,
     PROCESS_ALIVE,
 )
-"""All of them."""
+"""Those that processes measure."""
+
+READ = (QUEUE_DEPTH, OLDEST_MESSAGE_SECONDS, QUEUES_READ)
+"""Those that ``airdate exporter`` reads from SQS and CloudWatch; on AWS their own metrics say the same."""

@@ -33,7 +33,7 @@ KINDS = ("discovery", "generator", "processor", "beat")
 
 def prepare() -> None:
     """Give this process, and those it will fork, a folder to measure into; removed when it ends."""
-    _sweep()
+    sweep()
     owner = os.getpid()
     folder = tempfile.mkdtemp(prefix=FOLDER.format(pid=owner))
     os.environ[FOLDER_VARIABLE] = folder
@@ -48,7 +48,7 @@ def prepare() -> None:
     atexit.register(remove)
 
 
-def _sweep() -> None:
+def sweep() -> None:
     """Remove the folders of processes that were killed."""
     for folder in Path(tempfile.gettempdir()).glob("airdate-metrics-*"):
         found = FOLDERS.match(folder.name)

@@ -1,0 +1,200 @@
+"""Logs: in the form that was chosen, with what is bound, a line an event, and no secret in any of them."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from podcasting.redaction import forget_secrets
+from settings import settings
+from tasks import logs
+from tests.fakes.environment import set_environment
+
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z \[\w+ *\] ")
+PRODUCTION = {
+    "EPISODE_PROCESSING_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/1/p",
+    "PODCAST_GENERATION_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/1/g",
+    "AIRDATE_DISCOVERY_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/1/d",
+    "AIRDATE_DATABASE_URL": "postgresql://airdate:CorrectHorse@db/airdate",
+    "AIRDATE_PUBLIC_URL": "https://casts.example.org",
+    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+}
+SECRETS = ("CorrectHorse", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "IOSFODNN7EXAMPLE")
+
+Logged = Callable[..., io.StringIO]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Logged]:
+    """Configures the logs for an environment; what they write comes into what it returns."""
+    root = logging.getLogger()
+    before, level = root.handlers, root.level
+
+    def configure(*, terminal: bool = False, **variables: str) -> io.StringIO:
+        stream = Terminal() if terminal else io.StringIO()
+        monkeypatch.setattr("sys.stderr", stream)
+        set_environment(monkeypatch, **variables)
+        logs.configure()
+        return stream
+
+    yield configure
+    root.handlers = before
+    root.setLevel(level)
+    forget_secrets()
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("variables", "terminal", "as_json"),
+    [
+        ({}, False, False),
+        ({}, True, False),
+        (PRODUCTION, False, True),
+        (PRODUCTION, True, False),
+        ({"AIRDATE_LOG_FORMAT": "json"}, True, True),
+        (PRODUCTION | {"AIRDATE_LOG_FORMAT": "text"}, False, False),
+    ],
+)
+def test_json_is_for_production_and_text_for_people(
+    logged: Logged, variables: dict[str, str], *, terminal: bool, as_json: bool
+) -> None:
+    written = logged(terminal=terminal, **variables)
+    logging.getLogger("a").warning("hello")
+
+    assert written.getvalue().startswith("{") is as_json
+
+
+def test_a_line_of_json_tells_what_is_bound_and_whose_it_is(logged: Logged) -> None:
+    written = logged(AIRDATE_LOG_FORMAT="json")
+    with logs.bound(task="process_episode", task_id="1", podcast="my-show", message="m-1", receives=2):
+        logs.bind(episode="my-show-1")
+        logging.getLogger("podcasting.work").info("%s: started", "check")
+    logging.getLogger("after").info("and nothing afterwards")
+
+    first, second = map(json.loads, written.getvalue().splitlines())
+    assert first | {"pid": 0, "timestamp": "", "process": ""} == {
+        "event": "check: started",
+        "level": "info",
+        "logger": "podcasting.work",
+        "task": "process_episode",
+        "task_id": "1",
+        "podcast": "my-show",
+        "episode": "my-show-1",
+        "message": "m-1",
+        "receives": 2,
+        "pid": 0,
+        "process": "",
+        "timestamp": "",
+    }
+    assert "@" in first["process"]
+    assert set(second) == {"event", "level", "logger", "timestamp", "process", "pid"}
+
+
+def log_everywhere(secret_text: str) -> None:
+    """As our own lines, libraries' lines, values, and errors with their causes tell it."""
+    log = logging.getLogger("celery.app.trace")
+    log.info("Task x received: %s", secret_text)
+    log.warning("connecting to %(url)s", {"url": secret_text})
+    structlog.get_logger("ours").info("with values", url=secret_text, nested={"headers": [secret_text]})
+    with logs.bound(podcast=secret_text):
+        log.info("bound")
+    try:
+        try:
+            raise ValueError(secret_text)
+        except ValueError as error:
+            raise RuntimeError("it failed") from error
+    except RuntimeError:
+        log.exception("an error")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_secrets_of_the_settings_are_in_no_line(logged: Logged, form: str) -> None:
+    written = logged(**PRODUCTION, AIRDATE_LOG_FORMAT=form)
+    for text in (*PRODUCTION.values(), "it is CorrectHorse, bare", "sqs://AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI%2FK7@"):
+        log_everywhere(text)
+
+    assert [secret for secret in SECRETS if secret in written.getvalue()] == []
+    assert written.getvalue().count("***") > 20, "nothing was there to be hidden"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://b.s3.amazonaws.com/k?X-Amz-Signature={0}&X-Amz-Credential={0}&X-Amz-Security-Token={0}",
+        "{{'Authorization': 'Bearer {0}', 'x-api-key': '{0}'}}",
+        "postgresql://airdate:{0}@db.example.org/airdate",
+        "https://{0}@o1.ingest.sentry.io/7",
+        "AWS_SESSION_TOKEN={0}",
+    ],
+)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
+@given(secret=st.text("abcdefghijkmnpqrstuvwxyzABCDEFGH23456789-_", min_size=12, max_size=40))
+def test_what_has_a_secrets_shape_is_in_no_line(logged: Logged, form: str, text: str, secret: str) -> None:
+    written = logged(AIRDATE_LOG_FORMAT=form)
+    log_everywhere(text.format(secret))
+
+    assert secret not in written.getvalue()
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(title=st.text(max_size=80))
+@example(title="News\n2026-11-26T06:00:00.000000Z [critical ] ALARM send money")
+@example(title="\x1b[2J\r2026-11-26T06:00:00.000000Z [info ] all is well\x85\u2028\u2029\u202e")
+def test_no_title_forges_a_line(logged: Logged, title: str) -> None:
+    written = logged(AIRDATE_LOG_FORMAT="text")
+    logging.getLogger("a").info("reading %s", title)
+    with logs.bound(podcast=title):
+        logging.getLogger("a").info("bound")
+    try:
+        raise ValueError(title)
+    except ValueError:
+        logging.getLogger("a").exception("failed")
+
+    lines = written.getvalue().split("\n")
+    assert sum(bool(LINE.match(line)) for line in lines) == 3
+    assert all(LINE.match(line) or line.startswith("    ") or not line for line in lines)
+    assert not set(written.getvalue()) & set("\x1b\r\x85\u2028\u2029\u202e\x07")
+
+
+def test_a_line_of_json_is_one_line_whatever_is_in_it(logged: Logged) -> None:
+    written = logged(AIRDATE_LOG_FORMAT="json")
+    try:
+        raise ValueError('a\n{"event": "forged"}')
+    except ValueError:
+        logging.getLogger("a").exception("reading %s", "\u2028\n\x1b", extra={"x": 1})
+
+    (line,) = written.getvalue().splitlines()
+    told: dict[str, Any] = json.loads(line)
+    assert told["event"] == "reading \u2028\n\x1b"
+    assert "forged" in told["exception"]
+
+
+def test_in_text_a_line_that_is_well_is_short_and_one_that_is_not_tells_all(logged: Logged) -> None:
+    written = logged(AIRDATE_LOG_FORMAT="text")
+    with logs.bound(episode="my-show-1", message="m-1", receives=1):
+        logging.getLogger("a").info("well")
+        logging.getLogger("a").error("not well")
+    with logs.bound(episode="my-show-1", message="m-1", receives=2):
+        logging.getLogger("a").info("a second time")
+
+    well, not_well, second = written.getvalue().splitlines()
+    assert well.endswith("well episode=my-show-1")
+    assert not_well.endswith("not well episode=my-show-1 message=m-1 receives=1")
+    assert second.endswith("a second time episode=my-show-1 receives=2")
