@@ -233,7 +233,7 @@ def test_no_action_is_a_wildcard_and_every_resource_is_named_where_aws_has_names
     statements = [statement for document in aws.policies(role) for statement in document["Statement"]]
 
     assert not [action for action in granted(aws.policies(role)) if "*" in action]
-    assert {statement["Sid"] for statement in statements if statement["Resource"] == "*"} <= {"Ages", "FindTheLeft"}
+    assert {statement["Sid"] for statement in statements if statement["Resource"] == "*"} <= {"Ages", "Alarms", "FindTheLeft"}
     assert all(statement["Effect"] == "Allow" for statement in statements)
 
 
@@ -484,7 +484,8 @@ def operate(seen: Lived) -> None:
     run("dead-letters", "drop", "--all", "--yes")
     seen.queues = json.loads(run("queues", "--json"))
     run("generate", "my-show")
-    run("doctor", "--only", "queues,storage")
+    run("status", "--json")
+    run("doctor", "--only", "queues,storage,alarms")
 
 
 def test_an_episode_is_made_and_published_under_the_roles(lived: Lived, aws: AwsWithRoles) -> None:
