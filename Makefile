@@ -40,17 +40,20 @@ test: setup ## Pass the tests  [ARGS='-k feed']
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: lint
-lint: setup ## Check style, types, import rules and the infrastructure template
+lint: setup ## Check style, types and import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/cfn-lint infrastructure/messaging.yaml
 	@$(BIN)/airdate schemas --check
 
 .PHONY: audit
 audit: setup ## Look for known vulnerabilities in the locks, and for secrets in the files  [UNAUDITED=allowed]
 	@$(BIN)/python -m audit $(if $(UNAUDITED),--unaudited $(UNAUDITED))
+
+.PHONY: lint-infrastructure
+lint-infrastructure: setup ## Check the templates, their policies and the image's definition
+	@$(BIN)/python infrastructure/linters/lint.py
 
 .PHONY: bench
 bench: setup ## Measure Airdate beside its peers (half an hour)  [SECTIONS='publish consume'] [WRITE=1: into docs/performance.md]
