@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from operations.opened import database
 from operations.output import as_json, moment, show_json, show_table
 from operations.sources import checked
+from podcasting import syndication
 from podcasting.errors import InvalidPodcast
 from podcasting.fingerprint import fingerprint
 from podcasting.models import Podcast, PodcastState
@@ -186,6 +187,29 @@ def resume(podcast_id: str) -> None:
     """Make episodes of a paused podcast again."""
     podcast = database().podcasts.set_state(podcast_id, PodcastState.ACTIVE)
     click.echo(f"{podcast_id}: active; next episode {moment(podcast.next_episode_at)}")
+
+
+@podcasts.command()
+@click.argument("podcast_ids", metavar="[PODCAST]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every podcast's.")
+def refresh(podcast_ids: tuple[str, ...], *, everything: bool) -> None:
+    """Write feeds and pages anew from the database: after the site lost files, or its address changed.
+
+    Workers write a podcast's feed whenever it publishes. Audio and transcripts are not made again.
+
+    \b
+    Examples:
+      airdate podcasts refresh my-show
+      airdate podcasts refresh --all
+    """
+    if bool(podcast_ids) == everything:
+        raise click.UsageError("say which: ids of podcasts, or --all")
+    chosen = podcast_ids or tuple(podcast.id for podcast in database().podcasts.all())
+    for podcast_id in chosen:
+        version = syndication.refresh(wiring.studio(), podcast_id)
+        click.echo(f"{podcast_id}: feed and page written, version {version}")
+    if not chosen:
+        click.echo("no podcasts yet; `airdate podcasts add` adds one")
 
 
 def slug(title: str) -> str:
