@@ -300,6 +300,18 @@ def test_conditional_requests_carry_both_validators(site: Website) -> None:
     assert sent["if-modified-since"] == "Mon, 05 Jan 2026 08:00:00 GMT"
 
 
+@pytest.mark.parametrize("etag", ['"caf\xe9"', f'"{"x" * 50_000}"', '"\x1b[2J"'])
+def test_a_validator_that_cannot_be_sent_back_costs_no_later_read(site: Website, etag: str) -> None:
+    site.answers["/feed"] = Answer(RSS, headers={"ETag": etag})
+
+    first = read(reader(site), site.url("/feed"))
+
+    assert first.validators.etag is None
+    stored_by_an_earlier_release = Validators(etag=etag)
+    assert reader(site).feed(site.url("/feed"), stored_by_an_earlier_release) is not None
+    assert "if-none-match" not in site.asked[-1][1]
+
+
 def test_an_unasked_304_is_no_feed(site: Website) -> None:
     site.answers["/feed"] = Answer(status=304)
 

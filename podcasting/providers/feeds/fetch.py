@@ -26,6 +26,8 @@ _MAY_PASS = frozenset({408, 425})  # RFC 9110, section 15.5.9 and RFC 8470: "the
 _GONE = frozenset({404, 410})
 _CLOSED = frozenset({401, 403})
 _LONGEST_DELAY_DIGITS = 9
+_LONGEST_VALIDATOR = 1_000
+"""Characters: real ones have some forty, and most servers take no more than 8 KB of headers."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ class Fetcher:
             media_type=media_type,
             charset=response.charset_encoding,
             validators=Validators(
-                etag=response.headers.get("etag"), last_modified=response.headers.get("last-modified")
+                etag=_returnable(response.headers.get("etag")),
+                last_modified=_returnable(response.headers.get("last-modified")),
             ),
         )
 
@@ -203,11 +206,17 @@ class _Body(httpx.SyncByteStream):
 def _headers(accept: str, validators: Validators | None) -> dict[str, str]:
     # Only gzip: it is the one that can be decompressed piece by piece under a bound.
     headers = {"user-agent": USER_AGENT, "accept": accept, "accept-encoding": "gzip"}
-    if validators is not None and validators.etag:
-        headers["if-none-match"] = validators.etag
-    if validators is not None and validators.last_modified:
-        headers["if-modified-since"] = validators.last_modified
+    if validators is not None and (etag := _returnable(validators.etag)):
+        headers["if-none-match"] = etag
+    if validators is not None and (last_modified := _returnable(validators.last_modified)):
+        headers["if-modified-since"] = last_modified
     return headers
+
+
+def _returnable(value: str | None) -> str | None:
+    """A validator that may be kept and sent back. Others could not be sent, and every later read would fail of it."""
+    sound = value is not None and len(value) <= _LONGEST_VALIDATOR and value.isascii() and value.isprintable()
+    return value if sound else None
 
 
 def _decompressed(response: httpx.Response, shown: str) -> Iterator[bytes]:
