@@ -80,13 +80,16 @@ def until_it_answers(address: str, process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder, port = tmp_path_factory.mktemp("flower"), free_port()
-    with subprocess.Popen(
-        [Path(sys.executable).parent / "airdate", "run"],
-        cwd=folder,
-        env=clean(AIRDATE_SITE_PORT=str(free_port()), AIRDATE_FLOWER_PORT=str(port)),
-        stdout=(folder / "said").open("wb"),
-        start_new_session=True,
-    ) as process:
+    with (
+        (folder / "said").open("wb") as said,
+        subprocess.Popen(
+            [Path(sys.executable).parent / "airdate", "run"],
+            cwd=folder,
+            env=clean(AIRDATE_SITE_PORT=str(free_port()), AIRDATE_FLOWER_PORT=str(port)),
+            stdout=said,
+            start_new_session=True,
+        ) as process,
+    ):
         try:
             started = Running(folder, port)
             until_it_answers(started.address, process)
