@@ -57,23 +57,23 @@ def findings() -> Iterator[Finding]:
     if chosen.embedded:
         yield ok(AREA, "the embedded AWS asks for no permission")
         return
-    who = yield from _identity()
+    who = yield from identity()
     if who is None:
         return
     sqs = wiring.aws("sqs", timeout_seconds=TIMEOUT_SECONDS)
     for name, url in urls.items():
-        found = yield from _queue(sqs, name, url)
+        found = yield from probed(sqs, name, url)
         if found is None:
             return
-        yield from _told(found, who, _resource(url))
+        yield from _told(found, who, arn_of(url))
     yield from _dead_letter_copies(sqs, urls)
     if chosen.events:
         yield from _events(who)
     yield from _metrics()
 
 
-def _identity() -> Generator[Finding, None, str | None]:
-    """Yields what is wrong; returns who we are, or None when there is no use in going on."""
+def identity() -> Generator[Finding, None, str | None]:
+    """Whose the credentials are. Yields what is wrong; returns who we are, or None when there is no use in going on."""
     try:
         answer = wiring.aws("sts", timeout_seconds=TIMEOUT_SECONDS).get_caller_identity()
     except ERRORS as error:
@@ -90,8 +90,8 @@ def _identity() -> Generator[Finding, None, str | None]:
     return str(answer["Arn"])
 
 
-def _queue(sqs: Any, name: str, url: str) -> Generator[Finding, None, Access | None]:
-    """Yields what is wrong; returns the :class:`Access`, or None when SQS does not answer."""
+def probed(sqs: Any, name: str, url: str) -> Generator[Finding, None, Access | None]:
+    """Yields what is wrong; returns what may be done to a queue, or None when SQS does not answer."""
     found = Access(name)
     entry = {"Id": "probe", "ReceiptHandle": PROBE}
     probes: tuple[tuple[str, Callable[[], Any]], ...] = (
@@ -173,14 +173,15 @@ def _dead_letter_copies(sqs: Any, urls: dict[str, str]) -> Iterator[Finding]:
                 yield warn(
                     AREA,
                     f"{name}: poison becomes a dead letter without its reason: sending to the other queue is denied",
-                    f"allow sqs:SendMessage on {_resource(redrive.dead_letter_url)}",
+                    f"allow sqs:SendMessage on {arn_of(redrive.dead_letter_url)}",
                 )
 
 
 def _events(who: str) -> Iterator[Finding]:
     sns = wiring.aws("sns", timeout_seconds=TIMEOUT_SECONDS)
     account = who.split(":")[4] if who.count(":") >= 5 else "000000000000"  # noqa: PLR2004 - an ARN's parts
-    topic = f"arn:aws:sns:{settings().aws_region}:{account}:{EVENT_EXCHANGE}"
+    made = f"arn:aws:sns:{settings().aws_region}:{account}:{EVENT_EXCHANGE}"
+    topic = settings().events_topic_arn or made
     try:
         sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=[])
     except ERRORS as error:
@@ -189,7 +190,7 @@ def _events(who: str) -> Iterator[Finding]:
             yield warn(
                 AREA,
                 "Flower will show nothing: sns:Publish is denied",
-                f"allow sns:CreateTopic, sns:Publish and sns:Subscribe on {topic}, or set AIRDATE_EVENTS=false",
+                f"allow sns:Publish on {topic} (as infrastructure/permissions.yaml does), or set AIRDATE_EVENTS=false",
             )
 
 
@@ -211,6 +212,7 @@ def _metrics() -> Iterator[Finding]:
         yield ok(AREA, "allowed cloudwatch:GetMetricData")
 
 
-def _resource(url: str) -> str:
+def arn_of(url: str) -> str:
+    """The ARN of the queue at this URL."""
     account, name = url.rsplit("/", 2)[-2:]
     return f"arn:aws:sqs:{settings().aws_region}:{account}:{name}"

@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import click
 
@@ -19,6 +20,7 @@ from operations.doctor import (
     procfile,
     providers,
     queues,
+    role_access,
     storage,
 )
 from operations.doctor.examination import Area, aws_runs, examined
@@ -71,9 +73,15 @@ def _chosen(_context: click.Context, _parameter: click.Parameter, value: str | N
 
 @click.command()
 @click.option("--only", "areas", callback=_chosen, metavar="AREAS", help="Look at these only, separated by commas.")
+@click.option(
+    "--as",
+    "process",
+    type=click.Choice(list(role_access.NEEDS)),
+    help="Hold the credentials against what this process needs: no less, and no more.",
+)
 @click.option("--strict", is_flag=True, help="Exit 1 for a warning too.")
 @click.option("--json", "in_json", is_flag=True, help="Print JSON instead of lines.")
-def doctor(areas: tuple[Area, ...], *, strict: bool, in_json: bool) -> None:
+def doctor(areas: tuple[Area, ...], *, process: str | None, strict: bool, in_json: bool) -> None:
     """Prove the settings against each other and against the world, and say how to mend what is wrong.
 
     Areas: settings, procfile, queues, access, database, processes, alarms, clock, storage, providers.
@@ -83,10 +91,11 @@ def doctor(areas: tuple[Area, ...], *, strict: bool, in_json: bool) -> None:
     Examples:
       airdate doctor
       airdate doctor --only queues,access       after a change of the template or a policy
+      airdate doctor --only access --as beat    with the keys of beat's role
       airdate doctor --strict --json            in a pipeline, before workers are started
     """
     found = []
-    for finding in _findings(areas):
+    for finding in _findings(areas if process is None else tuple(_as(process, area) for area in areas)):
         found.append(finding)
         if not in_json:
             _show(finding)
@@ -99,6 +108,12 @@ def doctor(areas: tuple[Area, ...], *, strict: bool, in_json: bool) -> None:
         click.echo(f"\n{counts[Level.OK]} ok, {counts[Level.WARN]} to look at, {counts[Level.FAIL]} to mend")
     if bad:
         sys.exit(1)
+
+
+def _as(process: str, area: Area) -> Area:
+    if area.examine is not aws_access.findings:
+        return area
+    return replace(area, examine=lambda: role_access.findings(process))
 
 
 def _findings(areas: tuple[Area, ...]) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 import pytest
 from botocore.exceptions import ClientError
@@ -20,14 +21,17 @@ from celery import Celery
 from honcho.environ import parse_procfile
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
+from operations.doctor import role_access
 from operations.ports import free_port
 from podcasting.database import Database
 from podcasting.models import Episode, EpisodeStatus
 from publishers.fanout import Outgoing
 from publishers.podcast_scheduler import generation_of
+from settings import settings
+from tasks.readiness.findings import Finding, Level
 from tasks.sending import CelerySender
 from tests.fakes.aws_with_roles import ACCOUNT, BUCKET, REGION, AwsWithRoles, aws_with_roles, granted, queue_of
-from tests.fakes.environment import ROOT, load_celeryconfig
+from tests.fakes.environment import ROOT, load_celeryconfig, set_environment
 from tests.fakes.episodes import a_podcast
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -72,6 +76,7 @@ WRITE_WORK = {"consumer", "consumer-generator", "consumer-processor"}
 WRITE_SITE = {"consumer", "consumer-processor"}
 
 Attempt = Callable[[Any, str], Any]
+Diagnosed = Callable[[str, str], list[Finding]]
 ENTRY = {"Id": "1", "ReceiptHandle": "none"}
 ATTEMPTS: dict[str, list[Attempt]] = {
     SEND: [
@@ -236,6 +241,57 @@ def test_no_action_is_a_wildcard_and_every_resource_is_named_where_aws_has_names
     everywhere = {statement["Sid"] for statement in statements if statement["Resource"] == "*"}
     assert everywhere <= {"Ages", "Alarms", "FindTheLeft"}
     assert all(statement["Effect"] == "Allow" for statement in statements)
+
+
+# The doctor, who is asked whether credentials are right ----------------------------------------------
+
+AS = {
+    "publisher": "publisher",
+    "discovery": "consumer-discovery",
+    "generator": "consumer-generator",
+    "processor": "consumer-processor",
+    "beat": "beat",
+    "flower": "flower",
+    "operator": "operator",
+}
+
+
+@pytest.fixture
+def diagnosed(aws: AwsWithRoles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Diagnosed]:
+    def diagnosed(process: str, role: str) -> list[Finding]:
+        set_environment(monkeypatch, **production(aws, tmp_path), **aws.take(role).environment)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the keys that it found first
+        return list(role_access.findings(process))
+
+    yield diagnosed
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize("process", role_access.NEEDS)
+def test_the_doctor_finds_each_role_right_for_its_process(diagnosed: Diagnosed, process: str) -> None:
+    found = diagnosed(process, AS[process])
+
+    assert {each.level for each in found} == {Level.OK}, found
+    assert len(found) == 1 + len(QUEUES)
+
+
+@pytest.mark.parametrize("process", role_access.NEEDS)
+def test_the_doctor_and_the_table_agree_on_what_a_process_needs(process: str) -> None:
+    seen = {SEND, RECEIVE, DELETE, EXTEND, COUNT}
+    expected = {queue: set(actions) & seen for queue, actions in ALLOWED[AS[process]].items()}
+
+    assert {str(queue): set(actions) for queue, actions in role_access.NEEDS[process].items()} == expected
+
+
+def test_the_doctor_tells_what_a_role_lacks_and_what_it_has_too_much(diagnosed: Diagnosed) -> None:
+    told = {each.found: each for each in diagnosed("beat", "consumer-processor")}
+
+    lacking = told["discovery: sqs:SendMessage denied, which beat needs"]
+    assert lacking.level is Level.FAIL
+    assert lacking.fix == f"allow sqs:SendMessage on arn:aws:sqs:{REGION}:{ACCOUNT}:airdate-discovery in its policy"
+    assert [each.level for each in told.values() if "allowed, which beat does not need" in each.found] == [
+        Level.WARN
+    ] * 2
 
 
 # The publisher ---------------------------------------------------------------------------------------
