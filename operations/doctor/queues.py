@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from broker.dead_letters import Redrive, redrive_of
 from operations.doctor.answers import ERRORS, NOT_AWS, Answer, Meaning
+from operations.doctor.queue_policies import kept_as_the_template_says, takes_from, tls_only
 from publishers.queues import MAX_RECEIVE_COUNT
 from settings import settings
 from tasks import wiring
@@ -48,6 +49,9 @@ class QueueExamination:
     urls: Mapping[str, str]
     region: str
     visibility_timeout: int
+    on_aws: bool = False
+    """Whether it is AWS itself: emulators keep no policy."""
+
     arns: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -59,7 +63,8 @@ class QueueExamination:
         """
         chosen = settings()
         sqs = wiring.aws("sqs", timeout_seconds=TIMEOUT_SECONDS)
-        return cls(sqs, chosen.queue_urls(), chosen.aws_region, chosen.visibility_timeout)
+        on_aws = not (chosen.embedded or chosen.aws_endpoint)
+        return cls(sqs, chosen.queue_urls(), chosen.aws_region, chosen.visibility_timeout, on_aws)
 
     def findings(self) -> Iterator[Finding]:
         """All about each queue; one OK for a queue that is as it should be."""
@@ -161,6 +166,9 @@ class QueueExamination:
                 _set(url, "ReceiveMessageWaitTimeSeconds", LONG_POLL),
             )
         yield from _encrypted(name, url, attributes)
+        if self.on_aws:
+            yield from tls_only(name, attributes)
+            yield from kept_as_the_template_says(name, attributes)
         if _retention(attributes) <= LONGEST_DELAY:
             yield warn(
                 AREA,
@@ -191,6 +199,9 @@ class QueueExamination:
             )
         yield from _keeps_longer(name, url, source, attributes)
         yield from _encrypted(dead_name, url, attributes)
+        if self.on_aws:
+            yield from tls_only(dead_name, attributes)
+            yield from takes_from(name, source.get("QueueArn", ""), attributes)
         waiting = sum(int(attributes.get(count, "0")) for count in COUNTS)
         if waiting:
             yield warn(AREA, f"{name}: dead letters wait: {waiting}", "airdate dead-letters list")
