@@ -16,8 +16,12 @@ from publishers.queues import Queue
 
 TEMPLATE = Path(__file__).parent.parent / "infrastructure" / "messaging.yaml"
 STACK = "airdate-messaging"
-TOPICS = frozenset({"AlertsTopic", "EventsTopic", "ControlTopic"})
-"""By their logical ids."""
+NEEDED = {"AlertsTopic", "EventsTopic", "ControlTopic"} | {
+    f"{''.join(word.capitalize() for word in queue.split('-'))}{kind}"
+    for queue in Queue
+    for kind in ("Queue", "DeadLetterQueue")
+}
+"""The logical ids of what must be there, whatever an emulator leaves out."""
 
 
 def deploy(cloudformation: Any, sqs: Any, *, visibility_timeout: int) -> dict[str, str]:
@@ -40,8 +44,8 @@ def deploy(cloudformation: Any, sqs: Any, *, visibility_timeout: int) -> dict[st
     resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
     # moto lists what it does not model (policies) without a name; nothing on this machine needs those.
     made = {resource.get("LogicalResourceId") for resource in resources if resource.get("PhysicalResourceId")}
-    if TOPICS - made:
-        raise Permanent(f"stack {STACK} was deployed without {', '.join(sorted(TOPICS - made))}")
+    if missing := sorted(NEEDED - made):
+        raise Permanent(f"stack {STACK} was deployed without {', '.join(missing)}")
     return {queue: _proven(sqs, queue) for queue in Queue}
 
 
