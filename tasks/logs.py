@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import sys
@@ -36,6 +37,9 @@ QUIET = (
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """What moves a cursor, ends a line or turns its direction: a title of a feed may hold it, and a line must not."""
 
+QUIET_SECONDS = 600
+"""Between two lines of a library that says the same again and again as long as something is away."""
+
 Event = MutableMapping[str, Any]
 
 
@@ -64,6 +68,7 @@ def configure(**_signal: Any) -> None:
         )
         renderer = [structlog.processors.format_exc_info, _brief, _redacted, _one_line, console]
     handler = logging.StreamHandler()
+    handler.addFilter(NowAndThen("opentelemetry"))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer]
@@ -74,6 +79,24 @@ def configure(**_signal: Any) -> None:
     root.setLevel(chosen.log_level)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+class NowAndThen(logging.Filter):
+    """Of a library's loggers, passes an error each ten minutes, without its stack, and nothing less than an error."""
+
+    def __init__(self, library: str) -> None:
+        super().__init__(library)
+        self._told = -math.inf
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        if not super().filter(record):
+            return True
+        if record.levelno < logging.ERROR or record.created - self._told < QUIET_SECONDS:
+            return False
+        self._told = record.created
+        record.exc_info = record.exc_text = None
+        return True
 
 
 @contextmanager
@@ -97,6 +120,7 @@ def _secrets(chosen: Settings) -> Iterator[str]:
     yield chosen.aws_secret_access_key.get_secret_value()
     yield os.environ.get("AWS_SESSION_TOKEN", "")
     yield chosen.sentry_dsn.get_secret_value()
+    yield chosen.flower_password.get_secret_value()
     try:
         yield make_url(chosen.database).password or ""
     except ArgumentError:  # whoever connects says so

@@ -141,10 +141,10 @@ def test_the_password_of_this_machine_is_its_owners_alone_and_told_with_the_addr
     )
 
 
-def test_production_starts_no_flower_without_a_password(tmp_path: Path) -> None:
+def test_production_starts_no_flower_without_a_password_in_whichever_folder(tmp_path: Path) -> None:
     ended = subprocess.run(
         [Path(sys.executable).parent / "celery", "-A", "tasks", "flower", f"--port={free_port()}"],
-        cwd=ROOT,
+        cwd=tmp_path,
         env=clean(AIRDATE_HOME=str(tmp_path), AIRDATE_AWS_ENDPOINT="http://127.0.0.1:9", **PRODUCTION),
         capture_output=True,
         text=True,
