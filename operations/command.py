@@ -34,6 +34,13 @@ class Airdate(click.Group):
             sys.exit(128 + signal.SIGINT)
         except AirdateError as error:
             raise click.ClickException(" ".join(str(error).split())) from error
+        except Exception as error:
+            from operations.opened import in_one_line  # knows SQLAlchemy, which the help needs none of
+
+            line = in_one_line(error)
+            if line is None:
+                raise
+            raise click.ClickException(line) from error
 
 
 class Placeholder(click.Command):
