@@ -95,7 +95,7 @@ def registry(reader: Reader) -> CollectorRegistry:
 def exporter(*, port: int, address: str, once: bool) -> None:
     """Serve the depth of each queue and the age of its oldest message to Prometheus.
 
-    SQS is asked each time that Prometheus asks: six requests for three queues and their dead letters; and CloudWatch once.
+    SQS is asked each time that Prometheus asks: six requests for three queues; and CloudWatch once.
 
     \b
     Examples:

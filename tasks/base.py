@@ -48,6 +48,7 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
     """A task that is tried again, with backoff, when the world fails; and never hides a failure."""
 
     abstract = True
+    Request = "tasks.telemetry.lost_children:WatchedRequest"
     max_retries = None  # Celery's own limit; ours is a setting, and ends in a dead letter
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

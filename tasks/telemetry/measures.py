@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from tasks.telemetry.names import Metric
@@ -58,13 +58,18 @@ def send_to(backends: Sequence[Backend]) -> None:
     _backends = tuple(backends)
 
 
-def close() -> None:
-    """Hand on what is left, and measure no more."""
+def closers() -> list[Callable[[], None]]:
+    """Measure no more; what hands on what is left, of each back end."""
     global _backends
     with _lock:
         closing, _backends = _backends, ()
-    for backend in closing:
-        backend.close()
+    return [backend.close for backend in closing]
+
+
+def close() -> None:
+    """Hand on what is left, and measure no more."""
+    for close_one in closers():
+        close_one()
 
 
 def exclusively() -> threading.Lock:

@@ -76,7 +76,8 @@ TASK_FAILED = Metric(
     Kind.COUNT,
     Unit.COUNT,
     "Tasks that ended in a failure; their message is rejected. By Class: the class of the error, "
-    "`AlreadyFailed` for each time that the message of an episode that had failed comes again.",
+    "`AlreadyFailed` for each time that the message of an episode that had failed comes again, `WorkerLostError` when "
+    "its process was killed, `TimeLimitExceeded` when it was killed at the hard time limit.",
     by=("Task", "Class"),
     look_at="`airdate dead-letters list`, `airdate episodes list --status failed`",
 )

@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from typing import Any
 
 from celery.signals import after_task_publish
@@ -23,6 +24,7 @@ from tasks.telemetry import identity, measures, names, reports, tracing
 log = logging.getLogger(__name__)
 
 ALIVE_SECONDS = 60
+ENDING_SECONDS = 3
 
 NEEDED = {
     "emf": ("aws_lambda_powertools", "AIRDATE_METRICS", "telemetry"),
@@ -133,11 +135,22 @@ def beat_began() -> None:
 
 
 def end() -> None:
-    """Hand on what is left; this process may end."""
-    if _begun_in == os.getpid():
-        tracing.close()
-        measures.close()
-        reports.close()
+    """Hand on what is left, for a few seconds at most; this process may end.
+
+    The libraries' own limits count each attempt: a collector that is away would hold up a shutdown for a minute.
+    """
+    global _begun_in  # noqa: PLW0603 - as above
+    if _begun_in != os.getpid():
+        return
+    _begun_in = 0
+    last = time.monotonic() + ENDING_SECONDS
+    closing = [
+        threading.Thread(target=close, daemon=True) for close in (*measures.closers(), tracing.close, reports.close)
+    ]
+    for thread in closing:
+        thread.start()
+    for thread in closing:
+        thread.join(max(0.0, last - time.monotonic()))
 
 
 def _serve() -> None:

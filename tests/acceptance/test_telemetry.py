@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from operations.ports import is_free
@@ -88,6 +89,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             "AIRDATE_LOG_FORMAT": "json",
             "AIRDATE_SCHEDULE_PODCASTS_EVERY": "1",
             "AIRDATE_CHECK_EPISODES_EVERY": "60",
+            "AIRDATE_MAX_STORIES": "1",
             "AIRDATE_STUDIO": "tests.fakes.costly_studio:costly",
             "PYTHONPATH": str(ROOT),
         }
@@ -233,7 +235,7 @@ def test_the_other_ways_tell_the_same(run: Run, way: str) -> None:
             return run.sample(name, series)
         lines = [line for line in run.embedded(name) if labels.items() <= line.items()]
         values = [line[embedded] for line in lines if embedded in line]
-        if series.endswith("_count"):
+        if "_count" in series:
             return sum(len(value) if isinstance(value, list) else 1 for value in values)
         return sum(values)
 
@@ -329,3 +331,20 @@ def test_all_of_it_ends_in_time(run: Run) -> None:
         assert "Traceback" not in "".join(
             line["event"] for line in run.lines(name) if line["logger"].startswith(("opentelemetry", "sentry"))
         )
+
+
+def test_a_child_that_is_killed_is_a_failure_that_the_main_process_counts(machine: Machine) -> None:
+    machine.environment |= {"AIRDATE_METRICS": "emf", "AIRDATE_LOG_FORMAT": "json"}
+    machine.airdate("podcasts", "add", "My show", "--source", str(EXAMPLES))
+    machine.airdate("discover", "podcasts")
+    worker = machine.start("generator")
+    machine.until("a clip", lambda: list((machine.home / "work" / "clips").glob("*.wav")))
+    (child,) = psutil.Process(worker.pid).children()
+    child.kill()
+    machine.until("it is noticed", lambda: "WorkerLostError" in machine.log("generator"), 30)
+    worker.terminate()
+    assert worker.wait(60) == 0
+
+    lines = [json.loads(line) for line in machine.log("generator").splitlines() if line.startswith('{"_aws"')]
+    (lost,) = (line for line in lines if line.get("Class") == "WorkerLostError")
+    assert (lost["Task"], lost["TaskFailed"]) == ("generate_podcast", 1)

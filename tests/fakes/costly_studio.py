@@ -35,4 +35,4 @@ class CostlyWriter:
 
 def costly(studio: Studio) -> Studio:
     """With a voice that takes no time."""
-    return replace(studio, writer=CostlyWriter(studio.writer), voice=ToneVoice(seconds_per_character=0.05))
+    return replace(studio, writer=CostlyWriter(studio.writer), voice=ToneVoice(seconds_per_character=0.03))

@@ -198,3 +198,22 @@ def test_in_text_a_line_that_is_well_is_short_and_one_that_is_not_tells_all(logg
     assert well.endswith("well episode=my-show-1")
     assert not_well.endswith("not well episode=my-show-1 message=m-1 receives=1")
     assert second.endswith("a second time episode=my-show-1 receives=2")
+
+
+def test_a_collector_that_is_away_is_told_of_now_and_then(logged: Logged) -> None:
+    written = logged(AIRDATE_LOG_FORMAT="text")
+    exporter = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+    for _ in range(3):
+        exporter.warning("Transient error")
+        try:
+            raise ConnectionError("refused")
+        except ConnectionError:
+            exporter.exception("Failed to export")
+    logging.getLogger("opentelemetry_like").warning("another")
+
+    first, second = written.getvalue().splitlines()
+    assert first.endswith("[error    ] Failed to export")
+    assert second.endswith("another")
+    seen = exporter.makeRecord("opentelemetry.x", logging.ERROR, "", 0, "again", (), None)
+    seen.created += logs.QUIET_SECONDS
+    assert logging.getLogger().handlers[0].filter(seen)
