@@ -181,12 +181,12 @@ def _this_process(name: str, kind: str, **more: Any) -> Process:
 
 
 def _look_for_others(processes: Processes, beat: Process, now: datetime) -> None:
-    from podcasting.database.processes import living_beats
-
-    for other in living_beats(processes.all(), now):
+    for other in processes.all():
+        if other.kind != BEAT or other.name == beat.name:
+            continue
         if other.host == beat.host and not _runs(other.pid):
             processes.left(other.name, pid=other.pid)  # killed here, and this one is its successor
-        elif other.name != beat.name:
+        elif other.is_alive(now):
             log.warning(
                 "a second beat: %s was seen %.0f s ago, and this is %s; harmless, and each tick is paid for twice: "
                 "stop one of them, unless it just ended",

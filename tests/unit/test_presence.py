@@ -127,7 +127,8 @@ def test_a_beat_warns_of_another_that_lives(
 def test_a_beat_takes_the_place_of_one_that_was_killed_on_its_host(
     sqlite: Database, sqlite_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sqlite.processes.seen(replace(this("beat-1@a", "beat"), pid=ended()))
+    for name, ago in (("beat-1@a", 5), ("beat-0@a", 3600)):
+        sqlite.processes.seen(replace(this(name, "beat"), pid=ended(), seen_at=NOW - timedelta(seconds=ago)))
     presence = Presence(this("beat-2@a", "beat"), sqlite_url, now=lambda: NOW, every=60)
     with caplog.at_level(logging.WARNING):
         presence.begin()
