@@ -202,6 +202,18 @@ def test_a_redirect_is_followed_and_links_resolve_against_its_end(site: Website)
     assert read(reader(site), site.url("/old")).entries[0].url == site.url("/new/one")
 
 
+def test_credentials_do_not_follow_a_redirect_to_another_host(site: Website) -> None:
+    with Website() as other:
+        other.answers["/feed"] = Answer(RSS)
+        site.answers["/moved"] = Answer(status=302, headers={"Location": other.url("/feed"), "Set-Cookie": "seen=1"})
+        allowed = frozenset({site.host, other.host})
+
+        read(reader(site, allowed_private_hosts=allowed), f"http://me:secret@{site.host}/moved")
+
+    assert "authorization" in site.asked[0][1]
+    assert not {"authorization", "cookie"} & other.asked[0][1].keys()
+
+
 def test_a_circle_of_redirects_ends(site: Website) -> None:
     site.answers["/round"] = Answer(status=302, headers={"Location": "/round"})
 
