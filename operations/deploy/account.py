@@ -71,6 +71,12 @@ def _same_region(region: str) -> None:
     ]
     if region not in known and not settings().aws_endpoint:
         raise Permanent(f"AWS_REGION is {region!r}, which is no region that boto3 knows; set it to one, like eu-west-1")
+    elsewhere = boto3.session.Session().region_name  # of the profile, or AWS_DEFAULT_REGION
+    if "aws_region" not in settings().model_fields_set and elsewhere not in (None, region):
+        raise Permanent(
+            f"AWS_REGION is unset, which means {region}, and the AWS profile says {elsewhere}: "
+            "set AWS_REGION to the one you mean"
+        )
     for queue, url in ({} if settings().embedded else settings().queue_urls()).items():
         found = REGION.search(urlsplit(url).hostname or "")
         there = (found.group(1) or found.group(2)) if found else region

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
+from podcasting.errors import Permanent
+
 FOLDER = Path(__file__).parents[2] / "infrastructure"
 
 
@@ -18,8 +20,18 @@ class Part(StrEnum):
     COMPUTE = "compute"
 
     def template(self, folder: Path = FOLDER) -> str:
-        """The template's text."""
-        return (folder / f"{self}.yaml").read_text(encoding="utf-8")
+        """The template's text.
+
+        Raises:
+            Permanent: there is no such file.
+        """
+        path = folder / f"{self}.yaml"
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise Permanent(
+                f"no template {path}: {error.strerror}; deploy from a checkout, or only what that release has (--only)"
+            ) from error
 
     def stack(self, prefix: str) -> str:
         """The name of its stack."""

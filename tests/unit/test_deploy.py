@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -342,3 +343,20 @@ def test_nobody_there_is_told_with_the_variable_that_says_where(monkeypatch: pyt
     )
     with pytest.raises(Permanent, match=rf"^AWS does not answer: .*AIRDATE_AWS_ENDPOINT \({NOBODY}\) is right$"):
         account()
+
+
+def test_a_region_that_only_boto3_is_told_is_not_overlooked(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, AWS_DEFAULT_REGION="eu-west-1")
+
+    with pytest.raises(Permanent) as caught:
+        account()
+
+    assert str(caught.value) == (
+        "AWS_REGION is unset, which means us-east-1, and the AWS profile says eu-west-1: "
+        "set AWS_REGION to the one you mean"
+    )
+
+
+def test_a_release_that_lacks_a_template_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(Permanent, match=rf"^no template {tmp_path}/media.yaml: No such file .*--only"):
+        Part.MEDIA.template(tmp_path)
