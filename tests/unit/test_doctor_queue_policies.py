@@ -132,15 +132,19 @@ def test_what_differs_is_told_in_a_line(queue: str, changed: dict[str, str], lev
     assert found(sqs) == [(level, said)]
 
 
+PLAIN = {"Bool": {"aws:SecureTransport": "false"}}
+
+
 @pytest.mark.parametrize(
-    "condition",
+    ("effect", "condition"),
     [
-        {"Bool": {"aws:SecureTransport": "true"}},
-        {"Bool": {"aws:SecureTransport": "false"}, "StringEquals": {"aws:SourceVpc": "vpc-1"}},
-        {},
+        ("Allow", PLAIN),
+        ("Deny", {"Bool": {"aws:SecureTransport": "true"}}),
+        ("Deny", PLAIN | {"StringEquals": {"aws:SourceVpc": "vpc-1"}}),
+        ("Deny", {"BoolIfExists": {"aws:SecureTransport": "false"}}),
+        ("Deny", {}),
     ],
 )
-@pytest.mark.parametrize("effect", ["Allow", "Deny"])
 def test_a_policy_that_is_nearly_so_is_not_so(effect: str, condition: dict[str, Any]) -> None:
     statement = {"Effect": effect, "Principal": "*", "Action": "sqs:*", "Resource": SOURCE, "Condition": condition}
     if effect == "Deny" and not condition:
