@@ -16,7 +16,7 @@ from tornado.web import HTTPError, RequestHandler, authenticated, url
 
 READ_ONLY = (
     "not done: this Flower only shows (AIRDATE_FLOWER_WRITE=true, where it runs, lets whoever logs in act). "
-    "Episodes are stopped and started with `airdate episodes`, messages with `airdate dead-letters`."
+    "`airdate podcasts pause`, `episodes retry`, `process` and `dead-letters` do what is needed without it."
 )
 ACTING = ("post", "put", "patch", "delete")
 
