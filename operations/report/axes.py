@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -48,7 +48,9 @@ WIDE_SCALE = 30
 """How many times the least the most is where an axis turns logarithmic."""
 MOMENTS = (
     300,
+    600,
     900,
+    1800,
     3600,
     3 * 3600,
     6 * 3600,
@@ -108,11 +110,24 @@ def by_name(axes: Axes, names: Sequence[str], look: Look, about: str) -> None:
     axes.grid(axis="x")
 
 
-def band(axes: Axes, at: Sequence[float], spreads: Sequence[Spread], look: Look) -> None:
-    """The median as a line, and from it to the 90th percentile as a band."""
-    median, p90 = [each.median for each in spreads], [each.p90 for each in spreads]
+def band(axes: Axes, spreads: Mapping[datetime, Spread], step: int, look: Look) -> None:
+    """By when a step begins: the median as a line, and from it to the 90th percentile as a band.
+
+    Broken where steps have no value: a line across them would tell of what was not.
+    """
+    at: list[float] = []
+    median: list[float] = []
+    p90: list[float] = []
+    before: datetime | None = None
+    for begins, spread in spreads.items():
+        if before is not None and (begins - before).total_seconds() > step:
+            at, median, p90 = [*at, number(begins)], [*median, math.nan], [*p90, math.nan]
+        at.append(number(begins) + step / DAY / 2)
+        median.append(spread.median)
+        p90.append(spread.p90)
+        before = begins
     axes.fill_between(at, median, p90, color=look.good, alpha=0.22, linewidth=0, label="up to 90 %")
-    axes.plot(at, median, color=look.good, linewidth=1.8, label="median", marker="o" if len(at) == 1 else None)
+    axes.plot(at, median, ".-", color=look.good, linewidth=1.6, markersize=3.5, label="median")
 
 
 def number(moment: datetime) -> float:

@@ -216,8 +216,8 @@ def _cost(figures: Figures) -> Iterator[Chart]:
     compute = sum(part.dollars for part in figures.spending if part.part.startswith("compute: "))
     says = (
         f"{dollars(figures.dollars * 1000)} for 1,000 episodes, {dollars(compute * 1000)} of it for the seconds that "
-        "their stages took. No provider that asks for money is built in yet, so no spend of providers is recorded. "
-        "Not in it: the database, listeners' downloads, logs, taxes."
+        "their stages took. Not in it: what outside voices and writers ask for, which the database does not record "
+        "(the metric ProviderSpend does); the database, listeners' downloads, logs, taxes."
     )
     rows: list[Row] = [
         (part.part, dollars(part.dollars), dollars(part.dollars * 1000), part.known, part.about)

@@ -146,12 +146,11 @@ def _lateness(figure: Figure, figures: Figures, look: Look) -> None:
 
 def _lateness_over_time(figure: Figure, figures: Figures, look: Look) -> None:
     axes = figure.subplots()
-    width = figures.window.step / DAY
-    at = [number(each.step) + width / 2 for each in figures.lateness_by_step]
-    spreads = [each.spread for each in figures.lateness_by_step]
-    band(axes, at, spreads, look)
-    axes.plot(at, [each.most for each in spreads], ".", color=look.second, markersize=4, label="longest")
-    scale(axes, [each.most for each in spreads] + [each.median for each in spreads])
+    spreads = {each.step: each.spread for each in figures.lateness_by_step}
+    at = [number(begins) + figures.window.step / DAY / 2 for begins in spreads]
+    band(axes, spreads, figures.window.step, look)
+    axes.plot(at, [each.most for each in spreads.values()], "x", color=look.second, markersize=4, label="longest")
+    scale(axes, [value for each in spreads.values() for value in (each.median, each.most)])
     axes.set_ylabel("due until on the site")
     axes.grid(axis="y")
     of_time(axes, figures, look)
@@ -211,15 +210,13 @@ def _stages_over_time(figure: Figure, figures: Figures, look: Look) -> None:
     columns = 2 if look.narrow else 3
     rows = -(-len(by_stage) // columns)
     panels = figure.subplots(rows, columns, sharex=True, squeeze=False)
-    width = figures.window.step / DAY
     for panel in panels.flat[len(by_stage) :]:
         panel.set_axis_off()
     for panel, (stage, steps) in zip(panels.flat, by_stage.items(), strict=False):
-        at = [number(begins) + width / 2 for begins in steps]
-        spreads = [each.spread for each in steps.values()]
-        band(panel, at, spreads, look)
+        spreads = {begins: each.spread for begins, each in steps.items()}
+        band(panel, spreads, figures.window.step, look)
         panel.set_title(stage, loc="left", fontsize=9, color=look.ink)
-        panel.set_ylim(bottom=0, top=1.15 * max(each.p90 for each in spreads) or 1)
+        panel.set_ylim(bottom=0, top=1.15 * max(each.p90 for each in spreads.values()) or 1)
         seconds_axis(panel.yaxis, panel.get_ylim()[1], ticks=3)
         panel.grid(axis="y")
         panel.tick_params(labelsize=8)

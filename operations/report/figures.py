@@ -77,7 +77,7 @@ class Figures:
             {"within_seconds": bound, "episodes": count} for bound, count in self.lateness_within
         ]
         found["usd_per_thousand_episodes"] = self.dollars * 1000 if self.spending else None
-        found["provider_spend"] = None  # no provider that costs money exists yet, so none is recorded
+        found["provider_spend"] = None  # not recorded in the database; the metric ProviderSpend is of another place
         return found
 
 
