@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -40,9 +39,9 @@ class Running:
     def password(self) -> str:
         return (self.folder / "var" / "flower-password").read_text().strip()
 
-    def ask(self, path: str, method: str = "GET", *, login: bool = True, address: str | None = None) -> httpx.Response:
+    def ask(self, path: str, method: str = "GET", *, login: bool = True) -> httpx.Response:
         auth = (USER, self.password) if login else None
-        return httpx.request(method, f"{address or self.address}{path}", auth=auth, timeout=20, trust_env=False)
+        return httpx.request(method, f"{self.address}{path}", auth=auth, timeout=20, trust_env=False)
 
     def workers(self) -> list[str]:
         return [worker["hostname"] for worker in self.ask("/workers?json=1").json()["data"] if worker.get("status")]
@@ -99,14 +98,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             process.wait(60)
 
 
-@contextmanager
-def another_flower(running: Running, **variables: str) -> Iterator[str]:
-    """A second Flower beside the first, on the same AWS; gives its address."""
+@pytest.fixture(scope="module")
+def acting(running: Running) -> Iterator[str]:
+    """The address of a second Flower on the same AWS, that may act and has a login of Flower's own kind."""
     port = free_port()
+    chosen = {"AIRDATE_FLOWER_WRITE": "true", "FLOWER_BASIC_AUTH": "ann:her-own"}
     with subprocess.Popen(
         [Path(sys.executable).parent / "celery", "-A", "tasks", "flower", "--address=127.0.0.1", f"--port={port}"],
         cwd=ROOT,
-        env=clean(AIRDATE_HOME=str(running.folder / "var"), **variables),
+        env=clean(AIRDATE_HOME=str(running.folder / "var"), **chosen),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
@@ -187,23 +187,26 @@ def test_the_tasks_page_still_asks_by_post_for_what_it_shows(running: Running) -
     assert "data" in shown.json()
 
 
-def test_whoever_chose_it_may_act(running: Running) -> None:
+def test_whoever_chose_it_may_act(running: Running, acting: str) -> None:
     generator = running.worker("generator")
-    with another_flower(running, AIRDATE_FLOWER_WRITE="true") as address:
-        # It asks the workers as it starts, and refuses what it has not heard of.
-        last = time.monotonic() + 60
-        while (answer := running.ask(f"/api/worker/pool/grow/{generator}?n=1", "POST", address=address)).is_error:
-            assert answer.status_code == 404, answer.text
-            assert time.monotonic() < last, answer.text
-            time.sleep(0.5)
+
+    def grow() -> httpx.Response:
+        path = f"/api/worker/pool/grow/{generator}?n=1"
+        return httpx.post(f"{acting}{path}", auth=("ann", "her-own"), timeout=20, trust_env=False)
+
+    # It asks the workers as it starts, and refuses what it has not heard of.
+    last = time.monotonic() + 60
+    while (answer := grow()).is_error:
+        assert answer.status_code == 404, answer.text
+        assert time.monotonic() < last, answer.text
+        time.sleep(0.5)
 
     assert answer.json()["message"] == f"Growing '{generator}' worker's pool by 1"
 
 
-def test_another_login_of_flowers_own_takes_the_place_of_ours(running: Running) -> None:
-    with another_flower(running, FLOWER_BASIC_AUTH="ann:her-own") as address:
-        assert running.ask("/", address=address).status_code == 401
-        assert httpx.get(f"{address}/", auth=("ann", "her-own"), trust_env=False).status_code == 200
+def test_another_login_of_flowers_own_takes_the_place_of_ours(running: Running, acting: str) -> None:
+    assert httpx.get(f"{acting}/", auth=(USER, running.password), trust_env=False).status_code == 401
+    assert httpx.get(f"{acting}/", auth=("ann", "her-own"), trust_env=False).status_code == 200
 
 
 # The broker page -------------------------------------------------------------------------------------
