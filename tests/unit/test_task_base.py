@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from celery import Celery
 from celery.exceptions import Ignore, Reject, Retry
 from pydantic import ValidationError
+from structlog.contextvars import get_contextvars
 
 from broker.lost import lost_messages
 from podcasting.errors import LeaseHeld, LeaseLost, NothingNew, Permanent, ProviderPaused, Retryable, Throttled
@@ -85,7 +87,8 @@ class Bench:
 
 def wait_of(message: Any) -> float:
     """Seconds until the message is due: the transport makes SQS's DelaySeconds of its eta."""
-    return (datetime.fromisoformat(message.headers["eta"]) - datetime.now(UTC)).total_seconds()
+    eta = message.headers["eta"]  # full jitter may be none at all
+    return (datetime.fromisoformat(eta) - datetime.now(UTC)).total_seconds() if eta else 0.0
 
 
 @pytest.fixture
@@ -372,3 +375,75 @@ def test_a_tick_that_fails_is_not_tried_again_for_the_next_does_the_same(bench: 
         schedule_podcasts.pop_request()
 
     assert bench.sent() == []
+
+
+class Reported:
+    """What was reported: the errors, by what they say."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.errors: list[str] = []
+        monkeypatch.setattr(base.reports, base.reports.error.__name__, self.take)
+
+    def take(self, error: BaseException, **_: object) -> None:
+        self.errors.append(str(error))
+
+
+def received(times: int) -> dict[str, object]:
+    """What SQS says of a message that was handed out so often."""
+    return {"sqs_message": {"MessageId": "m-1", "Attributes": {"ApproximateReceiveCount": str(times)}}}
+
+
+def test_a_dead_letter_is_reported_the_last_time_that_it_is_handed_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported = Reported(monkeypatch)
+    with pytest.raises(ValidationError) as misfit:
+        Podcast.model_validate({})
+
+    @bench.app.task(name=Task.PROCESS_EPISODE.value, base=base.PatientTask, bind=True)
+    def process_episode(_: base.PatientTask) -> None:
+        raise misfit.value
+
+    for times in (1, 2, 3):
+        process_episode.push_request(
+            args=[], kwargs={}, id="1", retries=0, called_directly=False, properties={"delivery_info": received(times)}
+        )
+        try:
+            with pytest.raises(Reject):
+                process_episode()
+        finally:
+            process_episode.pop_request()
+
+    assert len(reported.errors) == 1
+
+
+def test_retries_and_waits_are_not_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    reported = Reported(monkeypatch)
+    for error in (Retryable("away"), ProviderPaused("the voice", 40, "503"), LeaseLost("e", 1), NothingNew("quiet")):
+        with suppress(Retry):
+            bench.fails_with(error, delivery_info=received(1))
+
+    assert reported.errors == []
+
+
+def test_a_line_tells_the_ids_of_its_message_and_believes_no_forged_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, Any]] = []
+    bench.do = lambda _: told.append(get_contextvars())
+    bench.receive(delivery_info=received(2))
+    (context,) = told
+
+    assert context["podcast"] == "my-show"
+    assert context["episode"] == bench.episode.id
+    assert (context["message"], context["receives"]) == ("m-1", 2)
+    assert context["task"] == "generate_podcast"
+    assert get_contextvars() == {}, "and nothing afterwards"
+    for forged in ("a\nb", "../..", 7, None, ["my-show"], {"a": 1}):
+        monkeypatch.setitem(MESSAGE, "data", {"podcastId": forged, "episodeId": forged})
+        bench.do = lambda _: None
+        bench.task.push_request(args=[MESSAGE], properties={})
+        try:
+            assert bench.task._told() == {}
+        finally:
+            bench.task.pop_request()

@@ -60,7 +60,7 @@ def remembered() -> Any:
     measures.close()
 
 
-def run(program: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(program: str, home: Path, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT,
@@ -72,6 +72,7 @@ def run(program: str, home: Path, **environment: str) -> subprocess.CompletedPro
             **environment,
         },
         capture_output=True,
+        input=given,
         text=True,
         timeout=60,
         check=False,
@@ -206,6 +207,48 @@ def test_folders_of_processes_that_were_killed_are_removed(tmp_path: Path, monke
 
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {f"airdate-metrics-{os.getpid()}-x", "airdate-metrics-notes"}
+
+
+HOSTILE = """
+import json, sys
+from celery import Celery
+from celery.app.trace import build_tracer
+from tasks import base
+from tasks.telemetry import processes, tracing
+app = Celery("hostile", broker="memory://")
+app.conf.task_ignore_result = True
+@app.task(name="tasks.episodes.process_episode", base=base.PatientTask)
+def told(_):
+    print(tracing.current_trace_id())
+processes.begin()
+run = build_tracer(told.name, told, app=app)
+for request in json.load(sys.stdin):
+    run("1", [{}], {}, {"id": "1", "args": [{}], "kwargs": {}, "retries": 0, "properties": {}, **request})
+processes.end()
+"""
+
+
+def test_no_header_or_attribute_of_a_message_is_a_trouble_for_its_trace(tmp_path: Path) -> None:
+    values = ["", "x" * 10_000, 7, True, [], {}, [1, {"a": []}], "00-" + "0" * 32 + "-" + "0" * 16 + "-01", "\x00\n"]
+    headers = [{name: value} for name in ("traceparent", "tracestate", "baggage") for value in values]
+    attributes = [{"traceparent": each} for each in (None, {}, {"StringValue": 5}, {"StringValue": "00-x"}, [])]
+    deliveries: list[Any] = [{"sqs_message": {"MessageAttributes": each}} for each in (*attributes, None, {})]
+    foreign = [{"properties": {"delivery_info": each}} for each in (*deliveries, None, {}, {"sqs_message": None})]
+    sound = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    requests = [*headers, *foreign, sound]
+
+    done = run(
+        HOSTILE,
+        tmp_path,
+        json.dumps(requests),
+        AIRDATE_TRACES="otlp",
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+    )
+
+    ids = done.stdout.split()
+    assert len(ids) == len(requests), done.stderr
+    assert len(set(ids)) == len(requests), "a trace of its own each"
+    assert ids[-1] == "0af7651916cd43dd8448eb211c80319c"
 
 
 # What the domain tells ----------------------------------------------------------------------------
