@@ -16,6 +16,7 @@ from operations.fallback.due_work import Policy, do_next
 from podcasting.errors import Permanent
 from settings import settings
 from tasks import logs, memory, wiring
+from tasks.telemetry import processes, reports
 
 IDLE_SECONDS = 1
 MOST_DEATHS = 20
@@ -95,6 +96,7 @@ def _serve(stop: Any, told: Any, once: bool, verbose: bool) -> None:  # noqa: FB
     if verbose:
         logs.configure()
     memory.one_heap()
+    processes.report_from("fallback")
     chosen, studio = settings(), wiring.studio()
     policy = Policy(chosen.claim_seconds, chosen.max_retries, chosen.retry_base, chosen.soft_time_limit)
     holder = f"{socket.gethostname()} pid {os.getpid()} (fallback)"
@@ -104,6 +106,7 @@ def _serve(stop: Any, told: Any, once: bool, verbose: bool) -> None:  # noqa: FB
         if line is not None:
             told.put(line)
         elif once:
-            return
+            break
         else:
             stop.wait(IDLE_SECONDS)
+    reports.close()

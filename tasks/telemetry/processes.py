@@ -134,6 +134,15 @@ def beat_began() -> None:
         threading.Thread(target=_stay_alive, name="process-alive", daemon=True).start()
 
 
+def report_from(kind: str) -> None:
+    """Reports of errors alone, from a process that is no worker, whose output a person reads."""
+    identity.become(f"{kind}@{socket.gethostname()}")
+    chosen = settings()
+    dsn = chosen.sentry_dsn.get_secret_value()
+    if dsn and _installed(NEEDED["sentry"][0]):
+        reports.begin(dsn, chosen.deployment)
+
+
 def end() -> None:
     """Hand on what is left, for a few seconds at most; this process may end.
 

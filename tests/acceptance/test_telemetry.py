@@ -348,3 +348,16 @@ def test_a_child_that_is_killed_is_a_failure_that_the_main_process_counts(machin
     lines = [json.loads(line) for line in machine.log("generator").splitlines() if line.startswith('{"_aws"')]
     (lost,) = (line for line in lines if line.get("Class") == "WorkerLostError")
     assert (lost["Task"], lost["TaskFailed"]) == ("generate_podcast", 1)
+
+
+def test_the_fallback_reports_what_fails(machine: Machine) -> None:
+    (machine.home / "bad.xml").write_text("<html>no feed</html>")
+    machine.airdate("podcasts", "add", "Bad show", "--source", str(machine.home / "bad.xml"))
+    with telemetry_receiver() as received:
+        machine.environment["AIRDATE_SENTRY_DSN"] = received.dsn
+        machine.airdate("fallback", "--once", "--force")
+
+    failure, alarm = received.reports
+    assert failure["tags"]["episode"].startswith("bad-show-")
+    assert failure["tags"]["process"].startswith("fallback@")
+    assert alarm["message"].startswith("ALARM episodes fail at collect")
