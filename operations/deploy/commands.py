@@ -16,7 +16,7 @@ from operations.deploy.change_set import ChangeSet
 from operations.deploy.deployment import Deployment, Plan
 from operations.deploy.stack import Stack
 from operations.deploy.stacks import FOLDER, USUAL, Part
-from operations.deploy.subscribers import unheard
+from operations.deploy.unheard import unheard
 from operations.output import as_json, show_json, show_table
 from podcasting.errors import Permanent
 from settings import settings

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from operations.alert_listeners import Listeners, listeners
 from operations.doctor.answers import ERRORS, Answer, Meaning
 from operations.monitoring import Alarm, alarms
 from settings import settings
@@ -19,9 +20,6 @@ COMPARED = (
     "Namespace", "MetricName", "Statistic", "ExtendedStatistic", "Period", "EvaluationPeriods", "DatapointsToAlarm",
     "ComparisonOperator", "Threshold", "TreatMissingData", "AlarmRule", "AlarmActions", "OKActions",
 )  # fmt: skip
-PENDING = "PendingConfirmation"
-UNHEARD = {PENDING, "Deleted"}
-"""What SNS says in place of a subscription's ARN (Confirm the subscription, Amazon SNS developer guide)."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +81,7 @@ def _deployed(deployment: str) -> dict[str, dict[str, Any]]:
 def _subscribers(where: Where) -> Iterator[Finding]:
     sns = wiring.aws("sns", timeout_seconds=TIMEOUT_SECONDS)
     try:
-        pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=where.topic)
-        found = [each for page in pages for each in page["Subscriptions"]]
+        found = listeners(sns, where.topic)
     except ERRORS as error:
         if Answer.of(error).meaning is not Meaning.MISSING:
             raise
@@ -97,17 +94,15 @@ def _subscribers(where: Where) -> Iterator[Finding]:
     yield heard(where, found)
 
 
-def heard(where: Where, subscriptions: Sequence[Mapping[str, str]]) -> Finding:
-    """Whether anybody is told, by the topic's subscriptions as SNS lists them."""
-    confirmed = [each for each in subscriptions if each["SubscriptionArn"] not in UNHEARD]
-    waiting = [each["Endpoint"] for each in subscriptions if each["SubscriptionArn"] == PENDING]
-    if confirmed:
-        told = ", ".join(sorted({each["Protocol"] for each in confirmed}))
-        return ok(AREA, f"{where.deployment}-alerts speaks to {len(confirmed)} ({told})")
-    if waiting:
+def heard(where: Where, found: Listeners) -> Finding:
+    """Whether anybody is told."""
+    if found.protocols:
+        told = ", ".join(sorted(set(found.protocols)))
+        return ok(AREA, f"{where.deployment}-alerts speaks to {len(found.protocols)} ({told})")
+    if found.waiting:
         return warn(
             AREA,
-            f"nobody hears {where.deployment}-alerts yet: {', '.join(waiting)} has not confirmed",
+            f"nobody hears {where.deployment}-alerts yet: {', '.join(found.waiting)} has not confirmed",
             "follow the link in AWS's mail; it is good for two days, after that subscribe again",
         )
     return warn(

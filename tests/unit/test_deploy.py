@@ -15,7 +15,7 @@ from operations.deploy.change_set import Change, ChangeSet
 from operations.deploy.parameters import Declared, Unanswered, filled
 from operations.deploy.stack import Readiness, Stack
 from operations.deploy.stacks import Part
-from operations.deploy.subscribers import unheard
+from operations.deploy.unheard import unheard
 from podcasting.errors import Permanent
 from tests.fakes.aws import NOBODY
 from tests.fakes.environment import set_environment
@@ -263,8 +263,12 @@ class Sns:
         return [{"Subscriptions": list(self._subscriptions)}]
 
 
-PENDING = {"SubscriptionArn": "PendingConfirmation", "Endpoint": "oncall@example.org"}
-CONFIRMED = {"SubscriptionArn": "arn:aws:sns:eu-west-1:1:airdate-alerts:2", "Endpoint": "other@example.org"}
+PENDING = {"SubscriptionArn": "PendingConfirmation", "Protocol": "email", "Endpoint": "oncall@example.org"}
+CONFIRMED = {
+    "SubscriptionArn": "arn:aws:sns:eu-west-1:1:airdate-alerts:2",
+    "Protocol": "email",
+    "Endpoint": "other@example.org",
+}
 
 
 def test_an_address_that_has_not_confirmed_hears_nothing() -> None:

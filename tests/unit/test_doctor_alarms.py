@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
+from operations.alert_listeners import Listeners
 from operations.doctor import alarms as examination
 from operations.monitoring import Alarm, alarms
 from settings import settings
@@ -121,11 +122,11 @@ def test_a_subscriber_that_has_not_confirmed_hears_nothing() -> None:
     pending = {"SubscriptionArn": "PendingConfirmation", "Protocol": "email", "Endpoint": "ada@example.org"}
     confirmed = {"SubscriptionArn": f"{where.topic}:1", "Protocol": "email", "Endpoint": "ben@example.org"}
 
-    alone = examination.heard(where, [pending])
+    alone = examination.heard(where, Listeners.among([pending]))
     assert alone.level is Level.WARN
     assert alone.found == "nobody hears airdate-alerts yet: ada@example.org has not confirmed"
     assert "link" in alone.fix
-    assert examination.heard(where, [pending, confirmed]).level is Level.OK
+    assert examination.heard(where, Listeners.among([pending, confirmed])).level is Level.OK
 
 
 @pytest.mark.parametrize(

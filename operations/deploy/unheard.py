@@ -1,11 +1,10 @@
-"""Whether anybody hears the alarms."""
+"""What a deployment says when nobody hears the alarms."""
 
 from __future__ import annotations
 
 from typing import Any
 
-PENDING = "PendingConfirmation"
-"""What SNS says instead of a subscription's ARN until its owner has confirmed it (Amazon SNS API reference)."""
+from operations.alert_listeners import listeners
 
 
 def unheard(sns: Any, topic: str) -> str:
@@ -15,14 +14,13 @@ def unheard(sns: Any, topic: str) -> str:
         ClientError, BotoCoreError: SNS did not say.
     """
     try:
-        pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-        found = [each for page in pages for each in page["Subscriptions"]]
+        found = listeners(sns, topic)
     except sns.exceptions.NotFoundException:
         return f"nobody hears the alarms: {topic} was removed, and the stack knows nothing of it; make it again by hand"
-    if any(each["SubscriptionArn"] != PENDING for each in found):
+    if found.protocols:
         return ""
-    if found:
-        waiting = ", ".join(each["Endpoint"] for each in found)
+    if found.waiting:
+        waiting = ", ".join(found.waiting)
         return f"nobody hears the alarms yet: {waiting} has not confirmed, by the link in the mail that AWS has sent"
     return (
         "nobody hears the alarms: the alerts topic has no subscriber; "
