@@ -15,7 +15,7 @@ from tasks.readiness.findings import Finding, ok, warn
 
 AREA = "alarms"
 TIMEOUT_SECONDS = 2
-TEMPLATE = "deploy infrastructure/monitoring.yaml again (`airdate deploy`)"
+TEMPLATE = "airdate deploy --only monitoring"
 COMPARED = (
     "Namespace", "MetricName", "Statistic", "ExtendedStatistic", "Period", "EvaluationPeriods", "DatapointsToAlarm",
     "ComparisonOperator", "Threshold", "TreatMissingData", "AlarmRule", "AlarmActions", "OKActions",
@@ -88,7 +88,7 @@ def _subscribers(where: Where) -> Iterator[Finding]:
         yield warn(
             AREA,
             f"there is no topic {where.topic}, so nobody is told when an alarm stands",
-            "deploy infrastructure/messaging.yaml (`airdate deploy`), or set AIRDATE_DEPLOYMENT to its Prefix",
+            "airdate deploy --only messaging, or set AIRDATE_DEPLOYMENT to its Prefix",
         )
         return
     yield heard(where, found)

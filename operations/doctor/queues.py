@@ -222,7 +222,7 @@ def _unanswered(name: str, url: str, variable: str, told: Answer) -> Finding:
             return fail(
                 AREA,
                 f"{name}: SQS knows no queue {url}",
-                f"correct {variable}, or deploy infrastructure/messaging.yaml",
+                f"correct {variable}, or {TEMPLATE}",
             )
         case Meaning.DENIED:
             return fail(
@@ -251,7 +251,7 @@ def _unanswered(name: str, url: str, variable: str, told: Answer) -> Finding:
 
 def _receives(name: str, url: str, redrive: Redrive) -> Iterator[Finding]:
     count = redrive.max_receive_count
-    fix = f"{TEMPLATE} with MaxReceiveCount={MAX_RECEIVE_COUNT}   (the queue is {url})"
+    fix = f"{TEMPLATE} --param MaxReceiveCount={MAX_RECEIVE_COUNT}   (the queue is {url})"
     if count < FEWEST_RECEIVES:
         yield fail(AREA, f"{name}: its maxReceiveCount is {count}: one worker's death makes a dead letter", fix)
     elif count != MAX_RECEIVE_COUNT:

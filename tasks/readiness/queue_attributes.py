@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from tasks.readiness.findings import Finding, fail, warn
 
 AREA = "queues"
-TEMPLATE = "deploy infrastructure/messaging.yaml again"
+TEMPLATE = "airdate deploy --only messaging"
 
 
 def visibility_agrees(name: str, url: str, attributes: Mapping[str, str], wanted: int) -> Iterator[Finding]:
