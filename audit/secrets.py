@@ -62,7 +62,13 @@ def _scanned(repository: Path) -> SecretsCollection:
     with transient_settings(_plugins(repository)):
         collection = SecretsCollection(root=str(repository))
         collection.scan_files(*tracked(repository))
-    return collection
+    # A secret holds the whole path of its file, and is told from others by it: the baseline would hold for this
+    # folder alone.
+    relative = SecretsCollection()
+    for path, secret in collection:
+        secret.filename = path
+        relative[path].add(secret)
+    return relative
 
 
 def _plugins(repository: Path) -> dict[str, object]:

@@ -134,6 +134,17 @@ def test_an_accepted_secret_is_asked_for_its_reason(repository: Path) -> None:
     assert secrets.found(repository), "another key in the same place passed"
 
 
+def test_what_was_accepted_holds_in_every_clone(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (repository / "deploy.sh").write_text(f"export KEY={AWS_KEY}\n")
+    secrets.accept(repository)
+    assert str(repository) not in (repository / secrets.BASELINE).read_text()
+
+    clone = tmp_path_factory.mktemp("elsewhere") / "clone"
+    shutil.copytree(repository, clone)
+    assert secrets.found(clone) == secrets.found(repository)
+    assert not any("AWS" in line for line in secrets.found(clone))
+
+
 def test_every_file_of_the_baseline_has_its_reason() -> None:
     known = json.loads((ROOT / secrets.BASELINE).read_text())["results"]
 
