@@ -46,7 +46,7 @@ UNDER_WAY = """
 DUE_EPISODES = """
     UPDATE episodes
     SET status = CASE WHEN random() < 0.1 THEN 'script_ready' ELSE 'completed' END, released_at = NULL,
-        claimable_at = now() - random() * interval '1 hour', claim_count = 0
+        claimable_at = now() - interval '1 minute' - random() * interval '1 hour', claim_count = 0
     WHERE id IN (SELECT pg_temp.episode(n, %(each)s - 1)
                  FROM generate_series(1, %(due)s) n)
 """
@@ -56,7 +56,7 @@ ENDED_EPISODES = """
 """
 DUE_PODCASTS = """
     UPDATE podcasts SET next_episode_at = due, claimable_at = due, claim_count = 0
-    FROM (SELECT pg_temp.podcast(1 + n * (%(podcasts)s / %(due)s)) AS one, now() - random() * interval '1 hour' AS due
+    FROM (SELECT pg_temp.podcast(1 + n * (%(podcasts)s / %(due)s)) AS one, now() - interval '1 minute' - random() * interval '1 hour' AS due
           FROM generate_series(0, %(due)s - 1) n) _
     WHERE id = one
 """
@@ -104,7 +104,10 @@ class Filled:
         self.podcasts = values["until"]
 
     def make_due(self, table: str, due: int) -> None:
-        """Exactly so many. Episodes opened one after the other, as those are that wait; podcasts of any age."""
+        """Exactly so many, for a minute or longer: a statement is measured that was told the time before this.
+
+        Episodes opened one after the other, as those are that wait; podcasts of any age.
+        """
         self.settle(table)
         values = {"due": due, "podcasts": self.podcasts, "each": EPISODES_EACH}
         statement = DUE_PODCASTS if table == "podcasts" else DUE_EPISODES
