@@ -56,7 +56,8 @@ ENDED_EPISODES = """
 """
 DUE_PODCASTS = """
     UPDATE podcasts SET next_episode_at = due, claimable_at = due, claim_count = 0
-    FROM (SELECT pg_temp.podcast(1 + n * (%(podcasts)s / %(due)s)) AS one, now() - interval '1 minute' - random() * interval '1 hour' AS due
+    FROM (SELECT pg_temp.podcast(1 + n * (%(podcasts)s / %(due)s)) AS one,
+                 now() - interval '1 minute' - random() * interval '1 hour' AS due
           FROM generate_series(0, %(due)s - 1) n) _
     WHERE id = one
 """
