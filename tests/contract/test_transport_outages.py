@@ -87,11 +87,13 @@ class Watched:
         """What its log says of a fault; asserts that nothing is lost, nothing runs twice, and work goes on in time."""
         worker = self.worker
         before, said = len(worker.texts()), len(worker.log())
-        worker.publish("sleep", 1, f"{name} in hand")
+        done = self.rig.directory / f"{name} is done"
+        worker.publish("hold", str(done), f"{name} in hand")
         worker.until("it works", lambda: len(worker.texts()) == before + 1, 10)
         began = time.time()
         begin()
         worker.until("it complains", lambda: "cannot receive" in worker.log()[said:], 15)
+        done.touch()  # to be acknowledged in the outage
         time.sleep(OUTAGE_SECONDS)
         in_hand = worker.texts()[before:]
         end()

@@ -104,6 +104,15 @@ def sleep(seconds: float, text: str) -> None:
     record(f"end {text}")
 
 
+@shared_task(name="celery_app.hold")
+def hold(until: str, text: str) -> None:
+    """Be at work until a file is there; the record says when it began and ended."""
+    record(f"start {text}")
+    while not Path(until).exists():
+        time.sleep(0.02)
+    record(f"end {text}")
+
+
 @shared_task(name="celery_app.fail")
 def fail(text: str) -> None:
     """Leave a line and fail."""

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from types import TracebackType
+from typing import Any
 
 from tests.fakes.environment import ROOT
 from tests.fakes.ports import free_port
@@ -94,7 +95,22 @@ def server(name: str) -> Server:
 
 def _serve_moto(port: int) -> None:
     from moto.server import ThreadedMotoServer
+    from moto.sqs.models import Message, SQSBackend
 
+    receive, one_at_a_time = SQSBackend.receive_message, threading.Lock()
+
+    def received(backend: SQSBackend, queue: str, count: int, wait: int, *more: Any, **named: Any) -> list[Message]:
+        # moto looks whether a message is visible, then hides it: two calls at once may be handed the same one.
+        until = time.monotonic() + wait
+        while True:
+            with one_at_a_time:
+                found = receive(backend, queue, count, 0, *more, **named)
+            left = until - time.monotonic()
+            if found or left <= 0:
+                return found
+            backend.get_queue(queue).wait_for_messages(min(1, left))  # type: ignore[no-untyped-call]
+
+    SQSBackend.receive_message = received  # type: ignore[method-assign, assignment]
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False).start()
     threading.Event().wait()
