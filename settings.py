@@ -35,6 +35,9 @@ Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
 Address = Annotated[str, Field(pattern=r"^(https?://\S+)?$")]
 """A web address, or nothing."""
 
+EngineChoice = Annotated[str, Field(pattern=r"^([a-z][a-z0-9-]*(:\S{1,150})?)?$")]
+"""An engine, or an engine and its model; or nothing."""
+
 TopicArn = Annotated[str, Field(pattern=r"^(arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w-]+)?$")]
 """Of an SNS topic, or nothing."""
 
@@ -97,6 +100,19 @@ class Settings(BaseSettings):
     breaker_pause: Seconds = 30
     alarm_quiet: Seconds = 3600
     studio: str = Field(default="", pattern=r"^([\w.]+:\w+)?$")
+    writer: EngineChoice = ""
+    voice: EngineChoice = ""
+    provider_timeout: Seconds = 120
+    openai_api_key: SecretStr = SecretStr("")
+    openai_url: Address = "https://api.openai.com/v1"
+    openai_speech_url: Address = ""
+    anthropic_api_key: SecretStr = SecretStr("")
+    anthropic_url: Address = "https://api.anthropic.com"
+    gemini_api_key: SecretStr = SecretStr("")
+    gemini_url: Address = "https://generativelanguage.googleapis.com"
+    local_model_url: Address = "http://127.0.0.1:11434/v1"
+    elevenlabs_api_key: SecretStr = SecretStr("")
+    elevenlabs_url: Address = "https://api.elevenlabs.io"
     max_stories: int = Field(default=5, ge=1, le=30)
     clips_at_once: int | None = Field(default=None, ge=1, le=32)
     fetch_timeout: Seconds = 20
@@ -256,6 +272,6 @@ def _explain(problem: Any) -> str:
     if not location:
         return message
     name = location if location.isupper() else f"AIRDATE_{location.upper()}"
-    hidden = any(word in location.lower() for word in ("secret", "password", "token", "dsn"))
+    hidden = any(word in location.lower() for word in ("secret", "password", "token", "dsn", "key"))
     shown = "" if hidden else f" is {problem['input']!r}"
     return f"{name}{shown}: {message} (see .env.example)"

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from operations import production
 from operations.opened import database
 from operations.output import as_json, moment, show_json, show_table
 from operations.sources import checked
@@ -217,5 +218,8 @@ def slug(title: str) -> str:
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or f"podcast-{fingerprint('title', title)[:8]}"
 
+
+podcasts.add_command(production.settings)
+podcasts.add_command(production.set_)
 
 COMMANDS = (podcasts,)

@@ -25,6 +25,7 @@ def generate(work: Work) -> None:
         AirdateError: whose class says what to do; ``work.stage`` says where.
     """
     studio, podcast, episode = work.studio, work.podcast, work.episode
+    writer, voice, chosen = studio.writer_of(podcast), studio.voice_of(podcast), podcast.production
 
     # What was collected for a slot stays: its key is the slot, not the sources, which move on.
     collected = work.run(
@@ -49,12 +50,15 @@ def generate(work: Work) -> None:
             episode_number=episode.number,
             slot=episode.slot,
             stories=collected.stories,
+            tone=chosen.writing.tone,
+            instructions=chosen.writing.instructions,
+            minutes=chosen.writing.minutes,
         )
     )
     written = work.run(
         "script",
-        fingerprint("script", studio.writer.name, brief),
-        lambda: script(brief, studio.writer),
+        fingerprint("script", writer.name, brief),
+        lambda: script(brief, writer),
         Script,
         status=EpisodeStatus.SCRIPT_READY,
         title=lambda output: output.title,
@@ -63,8 +67,8 @@ def generate(work: Work) -> None:
     turns = SpeechInput(turns=written.turns, language=podcast.language)
     spoken = work.run(
         "speech",
-        fingerprint("speech", studio.voice.name, turns),
-        lambda: speak(turns, studio.voice, studio.workspace, work.progress, at_once=studio.limits.clips_at_once),
+        fingerprint("speech", voice.name, turns),
+        lambda: speak(turns, voice, studio.workspace, work.progress, at_once=studio.limits.clips_at_once),
         Speech,
     )
 

@@ -6,13 +6,31 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from podcasting.production import Production
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,99}$"
 """Ids name folders, URLs and SQS message groups, so they keep to what all three allow."""
 
 OWNER_PATTERN = r"^[!-~]{1,128}$"
 """What SQS takes for a MessageGroupId: letters, digits and punctuation of ASCII (its SendMessage reference)."""
+
+MOST_HOSTS = 4
+
+
+def _each_once(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(hosts)) != len(hosts):
+        raise ValueError("two hosts have the same name; listeners, voices and transcripts tell them apart by it")
+    return hosts
+
+
+Hosts = Annotated[
+    tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)], ...],
+    Field(min_length=1, max_length=MOST_HOSTS),
+    AfterValidator(_each_once),
+]
+"""Who speaks: one to four names, each once."""
 
 UtcDatetime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 """An aware moment, normalised to UTC."""
@@ -54,7 +72,7 @@ STAGES = ("collect", "script", "speech", "master", "check", "transcript", "cover
 class Frozen(BaseModel):
     """A value: compared by content, never changed in place, and strict about unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Podcast(Frozen):
@@ -68,7 +86,7 @@ class Podcast(Frozen):
     """Whose podcast it is: all podcasts of one owner share one fair share of the queues."""
     language: str = Field(default="en", description="BCP 47, for example en or en-GB.")
     sources: tuple[str, ...] = Field(min_length=1, description="Feeds: URLs, or paths of files.")
-    hosts: tuple[str, str] = ("Ada", "Ben")
+    hosts: Hosts = ("Ada", "Ben")
     frequency_days: float = Field(gt=0, le=366)
     state: PodcastState = PodcastState.ACTIVE
     first_slot: UtcDatetime
@@ -78,6 +96,8 @@ class Podcast(Frozen):
     """The slot of the newest episode on the site."""
     version: int = 0
     """Counts each change of what the podcast publishes; its feed and page carry it."""
+    production: Production = Production()
+    """How its episodes are made and told of."""
 
     @property
     def fair_group(self) -> str:
@@ -117,6 +137,8 @@ class Episode(Frozen):
     failure: Failure | None = None
     released_at: UtcDatetime | None = None
     """When its files were put on the site; what the feed calls its date."""
+    approved_at: UtcDatetime | None = None
+    """When a person let its script be spoken; None where nobody was asked."""
     lease_number: int = 0
     created_at: UtcDatetime
     updated_at: UtcDatetime

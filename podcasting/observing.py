@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Observer(Protocol):
@@ -60,29 +60,72 @@ class Silent:
 NOTHING: AbstractContextManager[object] = nullcontext()
 SILENT = Silent()
 
-_account: ContextVar[Callable[[float], None] | None] = ContextVar("account", default=None)
+
+class Expense(NamedTuple):
+    """What a provider was asked, and what it cost."""
+
+    provider: str
+    """As its breaker has it: ``writer openai:gpt-5-mini``, ``voice polly:neural``."""
+    calls: int = 1
+    input_tokens: int = 0
+    output_tokens: int = 0
+    characters: int = 0
+    """Of text that was spoken."""
+    dollars: float | None = None
+    """US dollars; None where the price is not known."""
+
+    def __add__(self, other: object) -> Expense:
+        """Both together, of one provider."""
+        if not isinstance(other, Expense):
+            return NotImplemented
+        known = [each.dollars for each in (self, other) if each.dollars is not None]
+        return Expense(
+            self.provider,
+            self.calls + other.calls,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.characters + other.characters,
+            sum(known) if known else None,
+        )
 
 
-def spent(dollars: float) -> None:
-    """For a provider that costs money: the call at hand cost so many US dollars.
+Account = Callable[[Expense], None]
 
-    Called by a writer, a voice or a store of one's own while it is asked; without a call at hand nobody is told.
+_provider: ContextVar[str] = ContextVar("provider", default="")
+_accounts: ContextVar[tuple[Account, ...]] = ContextVar("accounts", default=())
+
+
+def spent(dollars: float | None, *, input_tokens: int = 0, output_tokens: int = 0, characters: int = 0) -> None:
+    """For a provider that costs money: what the call at hand used, and cost in US dollars (None: nobody knows).
+
+    Called by a writer, a voice or a store of one's own while it is asked, once for each of its own requests; without
+    a call at hand nobody is told.
 
     Raises:
         ValueError: it is no amount.
     """
-    if not (math.isfinite(dollars) and dollars >= 0):
+    if dollars is not None and not (math.isfinite(dollars) and dollars >= 0):
         raise ValueError(f"spent({dollars!r}): say what the call cost, in US dollars, as a number from 0 up")
-    account = _account.get()
-    if account is not None:
-        account(dollars)
+    expense = Expense(_provider.get(), 1, input_tokens, output_tokens, characters, dollars)
+    for account in _accounts.get():
+        account(expense)
 
 
 @contextmanager
-def on_account(account: Callable[[float], None]) -> Iterator[None]:
-    """What is spent within this context is told to ``account``, in US dollars."""
-    token = _account.set(account)
+def on_account(account: Account) -> Iterator[None]:
+    """What is spent within this context is told to ``account``, beside those of the contexts around it."""
+    token = _accounts.set((*_accounts.get(), account))
     try:
         yield
     finally:
-        _account.reset(token)
+        _accounts.reset(token)
+
+
+@contextmanager
+def asked(provider: str) -> Iterator[None]:
+    """What is spent within this context is spent on ``provider``."""
+    token = _provider.set(provider)
+    try:
+        yield
+    finally:
+        _provider.reset(token)

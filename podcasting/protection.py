@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 from podcasting.alarm import sound_alarm
 from podcasting.breaker import Breaker
 from podcasting.errors import AirdateError, LeaseLost, ProviderPaused, Retryable, Throttled
+from podcasting.observing import asked
 from podcasting.providers.feeds import Feed, Sources, Validators
 from podcasting.providers.storage import Storage
-from podcasting.providers.voices import Samples, Voice
+from podcasting.providers.voices import Casting, Samples, Voice
 from podcasting.providers.writers import Brief, Script, Writer
-from podcasting.studio import Studio
+from podcasting.studio import Engines, Studio
 from podcasting.work import reason
 
 
@@ -34,8 +35,9 @@ def protected(studio: Studio, *, store: str | None = None) -> Studio:
         workspace=ProtectedStorage(studio.workspace, guard, store) if store else studio.workspace,
         site=ProtectedStorage(studio.site, guard, store) if store else studio.site,
         sources=ProtectedSources(studio.sources, guard),
-        writer=ProtectedWriter(studio.writer, guard),
-        voice=ProtectedVoice(studio.voice, guard),
+        writer=ProtectedWriter(studio.writer, guard, f"writer {studio.writer.name}"),
+        voice=ProtectedVoice(studio.voice, guard, f"voice {studio.voice.name}"),
+        engines=ProtectedEngines(studio.engines, guard),
     )
 
 
@@ -55,7 +57,7 @@ class Guard:
         breakers, tolerance, now = self.studio.database.breakers, self.studio.limits.tolerance, self.studio.now
         passage = breakers.enter(provider, now(), tolerance)
         try:
-            with self.studio.observer.call(provider):
+            with self.studio.observer.call(provider), asked(provider):
                 yield
         except Throttled as error:
             breaker = breakers.throttled(passage, now(), tolerance, after=error.after, reason=reason(error))
@@ -112,25 +114,27 @@ class ProtectedSources:
 class ProtectedWriter:
     """A writer behind its breaker."""
 
-    def __init__(self, inner: Writer, guard: Guard) -> None:
+    def __init__(self, inner: Writer, guard: Guard, provider: str) -> None:
         self.name = inner.name
         self.inner = inner
         self._guard = guard
+        self._provider = provider
 
     def write(self, brief: Brief) -> Script:
         """See :class:`podcasting.providers.writers.Writer`."""
-        with self._guard.asking(f"writer {self.name}"):
+        with self._guard.asking(self._provider):
             return self.inner.write(brief)
 
 
 class ProtectedVoice:
     """A voice behind its breaker."""
 
-    def __init__(self, inner: Voice, guard: Guard) -> None:
+    def __init__(self, inner: Voice, guard: Guard, provider: str) -> None:
         self.name = inner.name
         self.sample_rate = inner.sample_rate
         self.inner = inner
         self._guard = guard
+        self._provider = provider
 
     def speaks(self, language: str) -> bool:
         """See :class:`podcasting.providers.voices.Voice`."""
@@ -138,8 +142,26 @@ class ProtectedVoice:
 
     def speak(self, text: str, host: int) -> Samples:
         """See :class:`podcasting.providers.voices.Voice`."""
-        with self._guard.asking(f"voice {self.name}"):
+        with self._guard.asking(self._provider):
             return self.inner.speak(text, host)
+
+
+@dataclass(frozen=True)
+class ProtectedEngines:
+    """Writers and voices chosen by name, a breaker for each engine, whatever podcast it works for."""
+
+    inner: Engines
+    guard: Guard
+
+    def writer(self, engine: str | None) -> Writer | None:
+        """See :class:`podcasting.studio.Engines`."""
+        found = self.inner.writer(engine)
+        return found and ProtectedWriter(found, self.guard, f"writer {engine or found.name}")
+
+    def voice(self, casting: Casting) -> Voice | None:
+        """See :class:`podcasting.studio.Engines`."""
+        found = self.inner.voice(casting)
+        return found and ProtectedVoice(found, self.guard, f"voice {casting.engine or found.name}")
 
 
 @dataclass(frozen=True)

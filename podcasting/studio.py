@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from podcasting.breaker import Tolerance
 from podcasting.database import Database
+from podcasting.errors import Permanent
+from podcasting.models import Podcast
 from podcasting.observing import SILENT, Observer
 from podcasting.providers.feeds import Sources
 from podcasting.providers.storage import Storage
-from podcasting.providers.voices import Voice
+from podcasting.providers.voices import Casting, Voice
 from podcasting.providers.writers import Writer
 
 
@@ -37,6 +40,49 @@ class Limits:
     """When an outside provider is left alone."""
 
 
+class Engines(Protocol):
+    """The writers and voices that a podcast may choose by name, each built when first asked for."""
+
+    def writer(self, engine: str | None) -> Writer | None:
+        """The writer ``ENGINE`` or ``ENGINE:MODEL``, or for None the installation's; None: the studio's own.
+
+        Raises:
+            Permanent: there is none of that name, or what it needs is not installed or not set; says the fix.
+        """
+        ...
+
+    def voice(self, casting: Casting) -> Voice | None:
+        """The voice of the casting's engine, cast so; None: the studio's own.
+
+        Raises:
+            Permanent: as :meth:`writer`, or the engine has no such voice.
+        """
+        ...
+
+
+class NoEngines:
+    """Nothing to choose: every podcast is made by the studio's own writer and voice."""
+
+    def writer(self, engine: str | None) -> Writer | None:
+        """See :class:`Engines`."""
+        if engine is not None:
+            raise Permanent(
+                f"there is no writer {engine!r} here; `airdate podcasts set PODCAST writing.engine=` unsets it"
+            )
+        return None
+
+    def voice(self, casting: Casting) -> Voice | None:
+        """See :class:`Engines`."""
+        if casting.engine is not None:
+            raise Permanent(
+                f"there is no voice {casting.engine!r} here; `airdate podcasts set PODCAST speaking.engine=` unsets it"
+            )
+        return None
+
+
+NO_ENGINES = NoEngines()
+
+
 @dataclass(frozen=True)
 class Studio:
     """Ports, limits and a clock."""
@@ -50,8 +96,33 @@ class Studio:
     """The address under which ``site`` is served."""
     sources: Sources
     writer: Writer
+    """Of podcasts that choose none."""
     voice: Voice
+    """Of podcasts that choose none."""
     limits: Limits
     now: Callable[[], datetime]
     """The time, UTC and aware."""
     observer: Observer = SILENT
+    engines: Engines = NO_ENGINES
+
+    def writer_of(self, podcast: Podcast) -> Writer:
+        """Who writes for a podcast.
+
+        Raises:
+            Permanent: it chose a writer that is not to be had here.
+        """
+        return self.engines.writer(podcast.production.writing.engine) or self.writer
+
+    def voice_of(self, podcast: Podcast) -> Voice:
+        """Who speaks for a podcast, cast as it chose.
+
+        Raises:
+            Permanent: it chose a voice that is not to be had here.
+        """
+        chosen = podcast.production.speaking
+        casting = Casting(
+            engine=chosen.engine,
+            language=podcast.language,
+            voices=tuple(chosen.voices.get(host) for host in podcast.hosts),
+        )
+        return self.engines.voice(casting) or self.voice

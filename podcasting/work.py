@@ -11,11 +11,14 @@ from contextvars import copy_context
 from datetime import timedelta
 from typing import TypeVar
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from podcasting.alarm import sound_alarm
 from podcasting.database.checkpoints import Checkpoint
 from podcasting.database.leases import Lease
 from podcasting.errors import AirdateError, LeaseLost, Permanent
 from podcasting.models import STAGES, Episode, EpisodeStatus, Frozen, Podcast
+from podcasting.observing import Expense, on_account
 from podcasting.providers.feeds import Validators
 from podcasting.redaction import redact
 from podcasting.studio import Studio
@@ -76,8 +79,12 @@ class Work:
             return kind.model_validate(done.output)
         self.progress("started")
         began = time.monotonic()
-        with self.studio.observer.stage(stage):
-            output = make()
+        expenses: list[Expense] = []
+        try:
+            with self.studio.observer.stage(stage), on_account(expenses.append):
+                output = make()
+        finally:
+            self._pay(stage, expenses)
         finished = Checkpoint(stage, key, output.model_dump(mode="json"), time.monotonic() - began, self.studio.now())
         self.studio.database.checkpoints.record(
             self.lease,
@@ -90,6 +97,13 @@ class Work:
         self._done[stage] = finished
         log.info("%s: done in %.1f s", stage, finished.seconds)
         return output
+
+    def _pay(self, stage: str, expenses: list[Expense]) -> None:
+        # What was spent is spent, whatever became of the stage; and the books must not undo what it made.
+        try:
+            self.studio.database.expenses.record(self.episode.id, stage, expenses, self.studio.now())
+        except SQLAlchemyError as error:
+            log.warning("what %s cost was not written down: %s", stage, error)
 
     def output_of(self, stage: str, kind: type[Output]) -> Output:
         """What an earlier stage made.

@@ -50,6 +50,7 @@ def studio() -> Studio:
     from podcasting.providers.feeds.web import WebSources
     from podcasting.providers.voices.hibari import HibariVoice
     from podcasting.providers.writers.extractive import ExtractiveWriter
+    from tasks.engines import ConfiguredEngines
 
     chosen = settings()
     built = Studio(
@@ -80,6 +81,7 @@ def studio() -> Studio:
         ),
         now=utc_now,
         observer=Telemetry(),
+        engines=ConfiguredEngines(chosen),
     )
     whole = own_studio(chosen.studio)(built) if chosen.studio else built
     return protected(whole, store=f"S3 bucket {chosen.bucket}" if chosen.bucket else None)

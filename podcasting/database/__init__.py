@@ -12,6 +12,7 @@ from podcasting.database.checkpoints import Checkpoints
 from podcasting.database.claims import Claims
 from podcasting.database.connection import connect
 from podcasting.database.episodes import Episodes
+from podcasting.database.expenses import Expenses
 from podcasting.database.history import History
 from podcasting.database.leases import Leases
 from podcasting.database.podcasts import Podcasts
@@ -32,6 +33,7 @@ class Database:
     breakers: Breakers
     alarms: Alarms
     processes: Processes
+    expenses: Expenses
 
     @classmethod
     def at(cls, url: str) -> Database:
@@ -52,4 +54,5 @@ class Database:
             Breakers(engine),
             Alarms(engine),
             Processes(engine),
+            Expenses(engine),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, case, func, insert, literal, select, update
@@ -15,6 +15,19 @@ from podcasting.database.rows import episode_from, podcast_from
 from podcasting.database.schema import Utc, episodes, podcasts
 from podcasting.errors import InvalidPodcast, UnknownPodcast
 from podcasting.models import ENDED, Episode, EpisodeStatus, Listing, Podcast, PodcastState
+
+CHANGEABLE = (
+    "title",
+    "description",
+    "author",
+    "owner",
+    "language",
+    "sources",
+    "hosts",
+    "frequency_days",
+    "production",
+)
+"""What a podcast's owner may change."""
 
 
 class Podcasts:
@@ -76,6 +89,32 @@ class Podcasts:
         with read(self._engine) as connection:
             count, versions = connection.execute(statement).one()
         return int(count), int(versions)
+
+    @again
+    def change(self, podcast_id: str, change: Callable[[Podcast], Podcast]) -> Podcast:
+        """Change what a podcast is or how it is made; its feed gets a version, for some of it is in there.
+
+        ``change`` may be called more than once. When it is due, its state and what it published are not its to change.
+
+        Raises:
+            UnknownPodcast: there is none of that id; and whatever ``change`` raises.
+        """
+        with self._engine.begin() as connection:
+            query = select(podcasts).where(podcasts.c.id == podcast_id).with_for_update()
+            row = connection.execute(query).mappings().one_or_none()
+            if row is None:
+                raise UnknownPodcast(podcast_id)
+            before = podcast_from(row)
+            changed = change(before).model_dump(mode="json", include=set(CHANGEABLE))
+            if changed == before.model_dump(mode="json", include=set(CHANGEABLE)):
+                return before
+            statement = (
+                update(podcasts)
+                .where(podcasts.c.id == podcast_id)
+                .values(version=podcasts.c.version + 1, **changed)
+                .returning(podcasts)
+            )
+            return podcast_from(connection.execute(statement).mappings().one())
 
     @again_if_undone
     def set_state(self, podcast_id: str, state: PodcastState) -> Podcast:

@@ -80,6 +80,7 @@ podcasts = Table(
     Column("created_at", Utc, nullable=False),
     Column("claimable_at", Utc),
     Column("claim_count", Integer, nullable=False, default=0),
+    Column("production", JSON, nullable=False, server_default="{}"),
 )
 Index("ix_podcasts_claimable_at", podcasts.c.claimable_at)
 
@@ -103,6 +104,7 @@ episodes = Table(
     Column("lease_expires_at", Utc),
     Column("claimable_at", Utc),
     Column("claim_count", Integer, nullable=False, default=0),
+    Column("approved_at", Utc),
     UniqueConstraint("podcast_id", "slot"),
 )
 Index("ix_episodes_claimable_at", episodes.c.claimable_at)
@@ -146,6 +148,21 @@ history = Table(
     Column("stage", String(30)),
     Column("detail", Text),
     Column("lease_number", Integer),
+)
+
+expenses = Table(
+    "expenses",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("episode_id", String(100), ForeignKey("episodes.id"), nullable=False, index=True),
+    Column("at", Utc, nullable=False, index=True),
+    Column("stage", String(30), nullable=False),
+    Column("provider", String(200), nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("characters", Integer, nullable=False),
+    Column("dollars", Float),
 )
 
 breakers = Table(

@@ -62,7 +62,7 @@ class PublishedEpisode(Frozen):
     """The intro, one for each story, the outro."""
     also: tuple[Mention, ...]
     """What was new beside the stories, and only named."""
-    hosts: tuple[str, str]
+    hosts: tuple[str, ...]
     released_at: UtcDatetime
     seconds: float
     files: PublishedFiles

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from podcasting.errors import Retryable
-from podcasting.observing import NOTHING, on_account
+from podcasting.observing import NOTHING, Expense, on_account
 from tasks.telemetry import reports, tracing
 from tasks.telemetry.measures import measure, measuring
 from tasks.telemetry.names import PROVIDER_CALLS, PROVIDER_FAILURES, PROVIDER_SPEND, STAGE_SECONDS
@@ -50,9 +50,10 @@ class Telemetry:
     def _call(self, provider: str) -> Iterator[None]:
         series = _series(provider)
 
-        def pay(dollars: float) -> None:
-            measure(PROVIDER_SPEND, dollars, Provider=series)
-            tracing.annotate(dollars=dollars)
+        def pay(expense: Expense) -> None:
+            if expense.dollars is not None:
+                measure(PROVIDER_SPEND, expense.dollars, Provider=series)
+                tracing.annotate(dollars=expense.dollars)
 
         measure(PROVIDER_CALLS, Provider=series)
         with tracing.span(f"call {series}", outgoing=True, provider=provider), on_account(pay):

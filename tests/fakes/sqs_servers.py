@@ -108,7 +108,7 @@ def _serve_moto(port: int) -> None:
             left = until - time.monotonic()
             if found or left <= 0:
                 return found
-            backend.get_queue(queue).wait_for_messages(min(1, left))  # type: ignore[no-untyped-call]
+            backend.get_queue(queue).wait_for_messages(1)
 
     SQSBackend.receive_message = received  # type: ignore[method-assign, assignment]
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

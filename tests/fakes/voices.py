@@ -29,7 +29,7 @@ class ToneVoice:
             raise Permanent(f"the tone voice hums no {text!r}; change the text")
         noise = np.random.default_rng(int(hashlib.sha256(text.encode()).hexdigest()[:8], 16))
         seconds = np.arange(int(len(text) * self._seconds_per_character * self.sample_rate)) / self.sample_rate
-        pitch = (210, 130)[host] * (1 + 0.05 * np.sin(2 * np.pi * 0.7 * seconds))
+        pitch = (210, 130, 250, 160)[host] * (1 + 0.05 * np.sin(2 * np.pi * 0.7 * seconds))
         phase = 2 * np.pi * np.cumsum(pitch) / self.sample_rate
         hum = sum(np.sin(harmonic * phase) / harmonic for harmonic in range(1, 6))
         syllables = 0.55 + 0.45 * np.sin(2 * np.pi * 4 * seconds + noise.uniform(0, 6))

@@ -177,7 +177,7 @@ def test_many_stories_stay_bounded() -> None:
         max_size=6,
     ),
     st.text(max_size=50),
-    st.tuples(st.text(max_size=20), st.text(max_size=20)),
+    st.lists(st.text(max_size=20).map(str.strip).filter(bool), min_size=2, max_size=2, unique=True).map(tuple),
     st.integers(min_value=1),
 )
 def test_any_stories_make_a_valid_speakable_script(

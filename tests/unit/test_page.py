@@ -135,7 +135,7 @@ def test_hostile_words_stay_words(hostile: str) -> None:
     episode = an_episode(
         title=hostile,
         summary=hostile,
-        hosts=(hostile, hostile),
+        hosts=(hostile, f"{hostile} 2"),
         sections=(Section(title=hostile, url="javascript:alert(1)"),) * 3,
         chapters=(Chapter(title=hostile, url="data:text/html,<script>", start=0, end=1),),
         also=(
@@ -143,7 +143,7 @@ def test_hostile_words_stay_words(hostile: str) -> None:
             Mention(title=hostile, url="JaVaScRiPt:x"),
         ),
     )
-    podcast = a_podcast(title=hostile, description=hostile, author=hostile, hosts=(hostile, hostile))
+    podcast = a_podcast(title=hostile, description=hostile, author=hostile, hosts=(hostile, f"{hostile} 2"))
 
     document = page(render_page(podcast, [episode]))
 

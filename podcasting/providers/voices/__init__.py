@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from podcasting.models import Frozen
+
 if TYPE_CHECKING:  # every process knows the ports; those that make no sound need no numpy
     import numpy as np
     from numpy.typing import NDArray
@@ -12,13 +14,27 @@ Samples: TypeAlias = "NDArray[np.float32]"
 """Mono sound, −1 to 1."""
 
 
+class Casting(Frozen):
+    """Who reads a podcast aloud: what an engine is chosen and set up by."""
+
+    engine: str | None
+    """``ENGINE`` or ``ENGINE:MODEL``; None: the installation's."""
+    language: str
+    """BCP 47."""
+    voices: tuple[str | None, ...]
+    """For each host, the engine's own name of a voice; None: one of the engine's choice."""
+
+
 class Voice(Protocol):
-    """An engine that reads one turn of a dialogue aloud. Used by several threads at once: one that cannot
+    """An engine, cast for a podcast, that reads one turn aloud. Used by several threads at once: one that cannot
     be locks itself.
     """
 
     name: str
-    """Engine and version; part of each clip's key, so another engine never reuses its clips."""
+    """Engine, model and version; part of each clip's key, so another engine never reuses its clips.
+
+    An engine with several voices has those of its hosts in it, for the same reason.
+    """
     sample_rate: int
     """Samples a second of what :meth:`speak` returns."""
 
@@ -27,7 +43,7 @@ class Voice(Protocol):
         ...
 
     def speak(self, text: str, host: int) -> Samples:
-        """``text`` spoken by the host of that number (0 or 1), the same each time it is asked.
+        """``text`` spoken by the host of that number, counted from 0.
 
         Raises:
             Permanent: the text cannot be spoken (another script, no letters); names the text.

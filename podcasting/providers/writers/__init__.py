@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pydantic import Field, model_validator
 
-from podcasting.models import Frozen, UtcDatetime
+from podcasting.models import MOST_HOSTS, Frozen, Hosts, UtcDatetime
 
 
 class Story(Frozen):
@@ -26,11 +26,17 @@ class Brief(Frozen):
     """What the writer is asked for."""
 
     podcast_title: str
-    hosts: tuple[str, str]
+    hosts: Hosts
     language: str
+    """BCP 47."""
     episode_number: int
     slot: UtcDatetime
     stories: tuple[Story, ...] = Field(min_length=1)
+    tone: str = ""
+    instructions: str = ""
+    """The owner's, for writers that can be told; never a source's."""
+    minutes: float | None = None
+    """How long the episode should be; None: as long as its stories make it."""
 
 
 class Section(Frozen):
@@ -43,18 +49,18 @@ class Section(Frozen):
 class Turn(Frozen):
     """What one host says before the other speaks again."""
 
-    host: int = Field(ge=0, le=1)
+    host: int = Field(ge=0, lt=MOST_HOSTS)
     section: int = Field(ge=0)
     text: str = Field(min_length=1)
 
 
 class Script(Frozen):
-    """A dialogue: an intro, a section for each story, an outro."""
+    """What the hosts say: an intro, a section for each story, an outro."""
 
     title: str = Field(min_length=1, max_length=200)
     summary: str = Field(min_length=1)
     """Plain text, a sentence or two, for the feed."""
-    hosts: tuple[str, str]
+    hosts: Hosts
     sections: tuple[Section, ...] = Field(min_length=3)
     turns: tuple[Turn, ...] = Field(min_length=3)
 
@@ -63,6 +69,10 @@ class Script(Frozen):
         spoken = [turn.section for turn in self.turns]
         if spoken != sorted(spoken) or set(spoken) != set(range(len(self.sections))):
             raise ValueError("each section needs at least one turn, and turns follow the order of the sections")
+        if any(turn.host >= len(self.hosts) for turn in self.turns):
+            raise ValueError(
+                f"a turn is host {max(turn.host for turn in self.turns)}'s, and there are {len(self.hosts)}"
+            )
         return self
 
 

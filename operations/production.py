@@ -1,0 +1,175 @@
+"""What a podcast's owner chose: ``airdate podcasts settings`` shows it, ``airdate podcasts set`` changes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticUndefined
+
+from operations.opened import database
+from operations.output import as_json, show_json, show_table
+from operations.sources import checked
+from podcasting.errors import InvalidPodcast
+from podcasting.models import Podcast
+from podcasting.production import Production
+
+OWN = ("title", "description", "author", "owner", "language", "sources", "hosts", "frequency_days")
+"""Of the podcast itself; the others are its production's."""
+
+
+@click.command()
+@click.argument("podcast_id", metavar="PODCAST")
+@as_json
+def settings(podcast_id: str, *, in_json: bool) -> None:
+    """Show all that can be set of a podcast, and what is."""
+    values = _values(database().podcasts.get(podcast_id))
+    if in_json:
+        show_json(values)
+        return
+    described = dict(_described(Podcast, OWN)) | dict(_described(Production, tuple(Production.model_fields)))
+    rows = [(path, _shown(_at(values, path)), about) for path, about in described.items()]
+    show_table(("SETTING", "VALUE", "WHAT IT IS"), rows, empty="")
+
+
+@click.command("set")
+@click.argument("podcast_id", metavar="PODCAST")
+@click.argument("changes", metavar="SETTING=VALUE...", nargs=-1, required=True)
+def set_(podcast_id: str, changes: tuple[str, ...]) -> None:
+    """Change what a podcast is, or how its episodes are made. Without a value a setting has its default again.
+
+    Episodes that are published stay as they are; `airdate podcasts settings PODCAST` shows what can be set.
+
+    \b
+    Examples:
+      airdate podcasts set my-show writing.engine=openai:gpt-5-mini writing.minutes=8 writing.tone="dry, for engineers"
+      airdate podcasts set my-show hosts=Ada,Ben,Cleo speaking.engine=polly:neural speaking.voices.Ada=Joanna
+      airdate podcasts set my-show speaking.pronunciations.SQS="S Q S" review=true
+      airdate podcasts set my-show writing.engine=
+    """
+    pairs = [_pair(change) for change in changes]
+
+    def change(podcast: Podcast) -> Podcast:
+        for path, value in pairs:
+            podcast = changed(podcast, path, value)
+        return podcast
+
+    before = database().podcasts.get(podcast_id)
+    after = database().podcasts.change(podcast_id, change)
+    for path, _ in pairs:
+        old, new = _at(_values(before), path), _at(_values(after), path)
+        click.echo(f"{podcast_id}: {path} is {_shown(new)}" + ("" if old == new else f" (was {_shown(old)})"))
+    if after.version != before.version:
+        click.echo(
+            f"  the next episode is made so; what feed and page show of it: airdate podcasts refresh {podcast_id}"
+        )
+
+
+def changed(podcast: Podcast, path: str, value: str) -> Podcast:
+    """The podcast with one setting changed; an empty value is its default.
+
+    Raises:
+        InvalidPodcast: there is no such setting, or it takes no such value; names both.
+    """
+    if path == "sources" and value:
+        value = json.dumps([checked(each) for each in _listed(value)])
+    trouble: ValidationError | None = None
+    for candidate in _candidates(value):
+        try:
+            return _with(podcast, path.split("."), candidate)
+        except ValidationError as error:
+            if trouble is None or trouble.errors()[0]["type"] in {"tuple_type", "dict_type"}:
+                trouble = error
+    assert trouble is not None  # noqa: S101 - there is a candidate at least
+    raise InvalidPodcast(_explained(path, value, trouble))
+
+
+def _with(podcast: Podcast, path: list[str], value: Any) -> Podcast:
+    values = _values(podcast)
+    *parents, last = path
+    place = values
+    for parent in parents:
+        place = place.setdefault(parent, {}) if isinstance(place, dict) else {}
+    if isinstance(place, dict):
+        if value is None:
+            place.pop(last, None)
+        else:
+            place[last] = value
+    own = {name: values.pop(name) for name in OWN if name in values}
+    kept = podcast.model_dump(exclude={*OWN, "production"})
+    return Podcast.model_validate(kept | own | {"production": values})
+
+
+def _candidates(value: str) -> Iterator[Any]:
+    """What a value may mean: nothing, the text itself, JSON, a list with commas."""
+    if not value:
+        yield None
+        return
+    yield value
+    try:
+        yield json.loads(value)
+    except ValueError:
+        yield _listed(value)
+
+
+def _listed(value: str) -> list[str]:
+    if value.startswith("["):
+        try:
+            return [str(each) for each in json.loads(value)]
+        except ValueError:
+            pass
+    return [each.strip() for each in value.split(",") if each.strip()]
+
+
+def _pair(change: str) -> tuple[str, str]:
+    path, equals, value = change.partition("=")
+    if not equals or not path.strip():
+        raise click.UsageError(f"{change!r} is no change; say SETTING=VALUE, such as writing.minutes=8")
+    return path.strip(), value.strip()
+
+
+def _values(podcast: Podcast) -> dict[str, Any]:
+    """All settings by their paths' parts."""
+    dumped = podcast.model_dump(mode="json")
+    production: dict[str, Any] = dumped.pop("production")
+    return {name: dumped[name] for name in OWN} | production
+
+
+def _at(values: Mapping[str, Any], path: str) -> Any:
+    place: Any = values
+    for part in path.split("."):
+        place = place.get(part) if isinstance(place, dict) else None
+    return place
+
+
+def _described(model: type[BaseModel], names: tuple[str, ...], above: str = "") -> Iterator[tuple[str, str]]:
+    """Each setting's path, and what it is."""
+    for name in names:
+        field = model.model_fields[name]
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _described(field.annotation, tuple(field.annotation.model_fields), f"{above}{name}.")
+        else:
+            default = field.get_default(call_default_factory=False)
+            about = " ".join((field.description or "").replace("``", "").split())
+            told = "" if default in (None, PydanticUndefined, "") else f"default: {_shown(default)}"
+            yield f"{above}{name}", " ".join(filter(None, (about, told)))
+
+
+def _shown(value: Any) -> str:
+    if value in (None, "", [], {}, ()):
+        return "–"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=list)
+
+
+def _explained(path: str, value: str, error: ValidationError) -> str:
+    problem = error.errors()[0]
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(
+            name for name, _ in (*_described(Podcast, OWN), *_described(Production, tuple(Production.model_fields)))
+        )
+        return f"there is no setting {path!r}; there are {known}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{path} is {value!r}: {message}"
