@@ -47,6 +47,8 @@ class PublishedFiles(Frozen):
 
     audio: str
     audio_bytes: int
+    audio_type: str = AUDIO_TYPE
+    """The media type of ``audio``; what was published before there was a choice is MP3."""
     vtt: str
     srt: str
     json_transcript: str
