@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 from operations.opened import database
 from operations.output import as_json, show_json, show_table
 from operations.sources import checked
+from podcasting.announcing import WHOLE
 from podcasting.errors import InvalidPodcast
 from podcasting.models import Podcast
 from podcasting.production import Production
@@ -88,7 +89,7 @@ def changed(podcast: Podcast, path: str, value: str) -> Podcast:
 
 
 def _with(podcast: Podcast, path: list[str], value: Any) -> Podcast:
-    values = _values(podcast)
+    values = _values(podcast, context=WHOLE)
     *parents, last = path
     place = values
     for parent in parents:
@@ -131,9 +132,9 @@ def _pair(change: str) -> tuple[str, str]:
     return path.strip(), value.strip()
 
 
-def _values(podcast: Podcast) -> dict[str, Any]:
-    """All settings by their paths' parts."""
-    dumped = podcast.model_dump(mode="json")
+def _values(podcast: Podcast, *, context: Any = None) -> dict[str, Any]:
+    """All settings by their paths' parts; what is secret in them is hidden unless the ``context`` is ``WHOLE``."""
+    dumped = podcast.model_dump(mode="json", context=context)
     production: dict[str, Any] = dumped.pop("production")
     return {name: dumped[name] for name in OWN} | production
 
@@ -172,4 +173,6 @@ def _explained(path: str, value: str, error: ValidationError) -> str:
         )
         return f"there is no setting {path!r}; there are {known}"
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{path} is {value!r}: {message}"
+    # A mistyped secret is one too.
+    shown = "" if path.startswith("announcing.") else f" is {value!r}"
+    return f"{path}{shown}: {message}"

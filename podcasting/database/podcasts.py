@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, case, func, insert, literal, select, 
 from sqlalchemy.exc import IntegrityError
 
 from podcasting import due
+from podcasting.announcing import WHOLE
 from podcasting.database.connection import read
 from podcasting.database.lost_connections import again, again_if_undone
 from podcasting.database.rows import episode_from, podcast_from
@@ -43,7 +44,7 @@ class Podcasts:
         Raises:
             InvalidPodcast: its id is taken.
         """
-        values = podcast.model_dump() | {"created_at": now, "claimable_at": podcast.next_episode_at}
+        values = podcast.model_dump(context=WHOLE) | {"created_at": now, "claimable_at": podcast.next_episode_at}
         try:
             with self._engine.begin() as connection:
                 connection.execute(insert(podcasts).values(**values))
@@ -105,8 +106,8 @@ class Podcasts:
             if row is None:
                 raise UnknownPodcast(podcast_id)
             before = podcast_from(row)
-            changed = change(before).model_dump(mode="json", include=set(CHANGEABLE))
-            if changed == before.model_dump(mode="json", include=set(CHANGEABLE)):
+            changed = change(before).model_dump(mode="json", include=set(CHANGEABLE), context=WHOLE)
+            if changed == before.model_dump(mode="json", include=set(CHANGEABLE), context=WHOLE):
                 return before
             statement = (
                 update(podcasts)
@@ -161,7 +162,8 @@ class Podcasts:
         """The episode to work on for a podcast that is due: the one under way, or a new one; else None.
 
         A second message for the same slot finds the episode of the first. Slots missed meanwhile are
-        passed over: one episode tells all that is new.
+        passed over: one episode tells all that is new. While one awaits approval, discovery does not look at
+        the podcast: the end of that episode has it look again.
 
         Raises:
             UnknownPodcast: there is none of that id.
@@ -177,6 +179,9 @@ class Podcasts:
             podcast = podcast_from(row)
             under_way = _episode_under_way(connection, podcast_id)
             if under_way is not None:
+                if under_way.awaits_approval and podcast.next_episode_at <= now:
+                    rests = update(podcasts).where(podcasts.c.id == podcast_id)
+                    connection.execute(rests.values(claimable_at=None, claim_count=0))
                 return under_way
             if podcast.state is PodcastState.PAUSED or podcast.next_episode_at > now:
                 return None
