@@ -27,6 +27,8 @@ FANNED_OUT = [f"text {number}" for number in range(200)]
 PREFETCHED = [f"prefetched {number}" for number in range(30)]
 ROOM = 2 * 16
 """What a worker may hold: slots and multiplier."""
+STILL_AT_WORK_SECONDS = 2
+"""After the signal: time in which what still runs could be given back, and must not."""
 MAX_RECEIVE = 3
 
 
@@ -86,17 +88,20 @@ def play(rig: Rig) -> Shift:
     dead = rig.depth()
 
     before = len(worker.records())
+    end = rig.directory / "the long ones end"
     for text in ("long 0", "long 1"):
-        worker.publish("sleep", 4, text)
+        worker.publish("hold", str(end), text)
     worker.until("both slots are taken", lambda: len(worker.records()) == before + 2)
     with worker.producer.producer_pool.acquire() as producer, producer.batch():
         for text in PREFETCHED:
             worker.publish("record", text, producer=producer)
     worker.until("it has no room, and polls no more", lambda: rig.depth().in_flight == ROOM, 3)
     worker.terminate()
-    seen = 0
+    seen, began = 0, time.monotonic()
     while worker.alive():
         seen = max(seen, rig.depth().visible)
+        if time.monotonic() > began + STILL_AT_WORK_SECONDS:
+            end.touch()
     left = rig.depth()
     successor = rig.worker(wait_time=20)
     successor.until("the rest is done", lambda: not rig.depth().waiting, 40)
@@ -191,14 +196,17 @@ def test_a_warm_shutdown_gives_back_to_others_and_not_to_its_own_last_poll(
     with rigs(endpoints, tmp_path, ["ministack-threads"], visibility=VISIBILITY, multiplier=16, wait_time=5) as made:
         (rig,) = made.values()
         worker = rig.worker()
+        end = tmp_path / "the long ones end"
         for text in ("long 0", "long 1"):
-            worker.publish("sleep", 2, text)
+            worker.publish("hold", str(end), text)
         worker.until("both slots are taken", lambda: len(worker.records()) == 2)
         for text in PREFETCHED[:5]:
             worker.publish("record", text)
         worker.until("it holds them", lambda: rig.depth().in_flight == 7, 2)
         time.sleep(5 * GATHERING_SECONDS)  # then it polls for more
         worker.terminate()
+        time.sleep(STILL_AT_WORK_SECONDS)
+        end.touch()
         worker.wait()
 
         rest = Depth(visible=5, in_flight=0, delayed=0, dead_letters=0)
