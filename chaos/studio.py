@@ -60,6 +60,10 @@ class FillingStorage:
         """See :class:`podcasting.providers.storage.Storage`."""
         return self._under.size(key)
 
+    def delete(self, key: str) -> None:
+        """See :class:`podcasting.providers.storage.Storage`."""
+        self._under.delete(key)
+
 
 def fast(built: Studio) -> Studio:
     """``built`` with the voice, the clock and the disk of the chaos run."""

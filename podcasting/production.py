@@ -10,6 +10,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from podcasting.announcing import Announcing
+from podcasting.feeding import Feeding
+from podcasting.mixing import Mixing
+
 EngineName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*(:\S{1,150})?$", max_length=160)]
 """An engine, or an engine and its model: ``extractive``, ``openai:gpt-5-mini``, ``polly:neural``."""
 
@@ -44,15 +48,6 @@ class Speaking(Chosen):
     """By word, how it is to be spelled for the voice: ``{"SQS": "S Q S"}``. Transcripts keep the word."""
 
 
-class Mixing(Chosen):
-    """How the sound is put together."""
-
-    turn_pause_seconds: float = Field(default=0.35, ge=0, le=5)
-    """Silence between two turns."""
-    section_pause_seconds: float = Field(default=0.9, ge=0, le=10)
-    """Silence between two sections."""
-
-
 class Production(Chosen):
     """All that a podcast's owner chose."""
 
@@ -61,3 +56,5 @@ class Production(Chosen):
     mixing: Mixing = Mixing()
     review: bool = False
     """Whether each script waits for a person's approval before it is spoken."""
+    announcing: Announcing = Announcing()
+    feed: Feeding = Feeding()

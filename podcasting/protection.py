@@ -187,6 +187,11 @@ class ProtectedStorage:
         with self.guard.asking(self.provider):
             return self.inner.size(key)
 
+    def delete(self, key: str) -> None:
+        """See :class:`podcasting.providers.storage.Storage`."""
+        with self.guard.asking(self.provider):
+            self.inner.delete(key)
+
 
 def _host(address: str) -> str | None:
     """The host of a web address, with its port if it names one; None for a file."""

@@ -78,6 +78,11 @@ class CountingStorage:
         self._counts["gets"] += 1
         return self._under.size(key)
 
+    def delete(self, key: str) -> None:
+        """See :class:`podcasting.providers.storage.Storage`."""
+        self._counts["deletes"] += 1
+        self._under.delete(key)
+
 
 def counted(database: Database, folder: Path) -> Counted:
     """Make one episode, and count."""

@@ -111,6 +111,25 @@ class TestContract:
             storage.get("file/below")
         assert storage.size("file/below") is None
 
+    def test_what_was_deleted_is_not_there(self, storage: Storage) -> None:
+        storage.put("deleted/one", b"x", content_type="text/plain")
+        storage.put("deleted/other", b"y", content_type="text/plain")
+
+        storage.delete("deleted/one")
+
+        assert storage.size("deleted/one") is None
+        with pytest.raises(KeyError):
+            storage.get("deleted/one")
+        assert storage.get("deleted/other") == b"y"
+
+    @pytest.mark.parametrize("key", ["nothing", "no/such/folder/file", "holding", "holding/file/below", *BAD_KEYS])
+    def test_to_delete_what_is_not_there_is_well(self, storage: Storage, key: str) -> None:
+        storage.put("holding/file", b"x", content_type="text/plain")
+
+        storage.delete(key)
+
+        assert storage.get("holding/file") == b"x"
+
     @pytest.mark.parametrize("key", BAD_KEYS)
     def test_a_bad_key_is_refused_and_never_found(self, storage: Storage, key: str) -> None:
         with pytest.raises(ValueError, match="key"):
@@ -229,6 +248,14 @@ class TestFolder:
         assert seen
         assert not is_key(seen[0])
 
+    def test_a_failed_delete_names_path_and_fix(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        storage = FolderStorage(tmp_path)
+        storage.put("key", b"x", content_type="text/plain")
+        monkeypatch.setattr(Path, "unlink", _failing(OSError(errno.EROFS, "Read-only file system")))
+
+        with pytest.raises(Retryable, match=r"cannot delete .*key: Read-only file system; mount it writable"):
+            storage.delete("key")
+
     @pytest.mark.parametrize("key", ["file/below", "folder"])
     def test_a_file_in_the_way_of_a_folder(self, tmp_path: Path, key: str) -> None:
         storage = FolderStorage(tmp_path)
@@ -269,7 +296,12 @@ class TestS3:
 
     @pytest.mark.parametrize(
         ("action", "permission"),
-        [("put", "s3:PutObject"), ("get", "s3:GetObject and s3:ListBucket"), ("size", "s3:ListBucket")],
+        [
+            ("put", "s3:PutObject"),
+            ("get", "s3:GetObject and s3:ListBucket"),
+            ("size", "s3:ListBucket"),
+            ("delete", "s3:DeleteObject"),
+        ],
     )
     def test_access_denied(self, action: str, permission: str) -> None:
         code = "403" if action == "size" else "AccessDenied"
@@ -277,7 +309,7 @@ class TestS3:
         with pytest.raises(Permanent, match=rf"'{BUCKET}': {action} of key .*grant this role .*{permission}"):
             _do(_answering(action, code, 403), action)
 
-    @pytest.mark.parametrize("action", ["put", "get", "size"])
+    @pytest.mark.parametrize("action", ["put", "get", "size", "delete"])
     @pytest.mark.parametrize(("code", "status"), [("SlowDown", 503), ("Throttling", 400), ("503", 503)])
     def test_throttling(self, action: str, code: str, status: int) -> None:
         with pytest.raises(Throttled, match=BUCKET):
@@ -293,7 +325,7 @@ class TestS3:
 
         assert caught.value.after == 7
 
-    @pytest.mark.parametrize("action", ["put", "get", "size"])
+    @pytest.mark.parametrize("action", ["put", "get", "size", "delete"])
     @pytest.mark.parametrize(("code", "status"), [("InternalError", 500), ("ExpiredToken", 400), ("500", 500)])
     def test_what_may_pass(self, action: str, code: str, status: int) -> None:
         with pytest.raises(Retryable, match="credentials") as caught:
@@ -319,7 +351,7 @@ def _do(storage: S3Storage, action: str) -> None:
 def _answering(action: str, code: str, status: int) -> S3Storage:
     client = s3_client()
     stubber = Stubber(client)
-    method = {"put": "put_object", "get": "get_object", "size": "head_object"}[action]
+    method = {"put": "put_object", "get": "get_object", "size": "head_object", "delete": "delete_object"}[action]
     stubber.add_client_error(method, service_error_code=code, http_status_code=status)
     stubber.activate()
     return S3Storage(client, BUCKET)

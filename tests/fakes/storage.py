@@ -28,3 +28,6 @@ class MemoryStorage:
     def size(self, key: str) -> int | None:
         content = self.contents.get(key)
         return None if content is None else len(content)
+
+    def delete(self, key: str) -> None:
+        self.contents.pop(key, None)

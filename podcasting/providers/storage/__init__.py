@@ -34,3 +34,11 @@ class Storage(Protocol):
     def size(self, key: str) -> int | None:
         """The size of ``key`` in bytes, or None when nothing is stored there."""
         ...
+
+    def delete(self, key: str) -> None:
+        """Store nothing under ``key`` any more; when nothing is, that is well.
+
+        Raises:
+            Retryable: the store can't be reached or is read-only; says which and the fix.
+        """
+        ...

@@ -71,6 +71,20 @@ class FolderStorage:
             raise _unreadable(path, error) from error
         return status.st_size if stat.S_ISREG(status.st_mode) else None
 
+    def delete(self, key: str) -> None:
+        """See :class:`podcasting.providers.storage.Storage`. Folders stay: another may be writing there."""
+        if not is_key(key):
+            return
+        path = self._path(key)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            # What unlink says of a folder differs between systems: EISDIR, EPERM.
+            if isinstance(error, NotADirectoryError) or path.is_dir():
+                return
+            fix = FIXES.get(error.errno or 0, "see that the disk is healthy and mounted")
+            raise Retryable(f"cannot delete {path}: {error.strerror or error}; {fix}") from error
+
     def _path(self, key: str) -> Path:
         return self.root.joinpath(*key.split("/"))
 

@@ -42,6 +42,7 @@ PERMISSIONS = {
     # Without s3:ListBucket S3 answers 403, not 404, for a key that isn't there.
     "get": "s3:GetObject and s3:ListBucket",
     "size": "s3:GetObject and s3:ListBucket",
+    "delete": "s3:DeleteObject",
 }
 
 
@@ -97,6 +98,18 @@ class S3Storage:
             if _code(error) in MISSING:
                 return None
             self._fail("size", key, error)
+
+    def delete(self, key: str) -> None:
+        """See :class:`podcasting.providers.storage.Storage`; raises Permanent and Throttled as :meth:`put` does.
+
+        In a bucket that keeps versions its owner can bring the content back; nobody is served it.
+        """
+        if not is_key(key):
+            return
+        try:
+            self._client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
+        except (ClientError, BotoCoreError) as error:
+            self._fail("delete", key, error)
 
     def _fail(self, action: str, key: str, error: ClientError | BotoCoreError) -> NoReturn:
         what = f"S3 bucket {self.bucket!r}: {action} of {self.prefix + key} failed: {error}"
