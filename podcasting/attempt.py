@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import bound_contextvars
 
-from podcasting.errors import AirdateError, LeaseLost, NothingNew, Permanent, ProviderPaused, TryAgainIn
+from podcasting.errors import AirdateError, AwaitsApproval, LeaseLost, NothingNew, Permanent, ProviderPaused, TryAgainIn
 from podcasting.models import Episode
 from podcasting.studio import Studio
 from podcasting.work import Work, give_up, kept, reason
@@ -27,7 +27,9 @@ def attempt(
     backoff: Callable[[int, Exception], float],
     handed_on: Callable[[], bool] = lambda: False,
 ) -> Episode:
-    """Work on an episode under its lease; returns it as it is afterwards. One that had ended needs nothing.
+    """Work on an episode under its lease; returns it as it is afterwards.
+
+    One that had ended, or awaits approval, needs nothing.
 
     ``holder`` names the worker for people. An error that may pass fails the episode only at the ``last_try``; else
     the episode waits as many seconds as ``backoff`` says for the number of starts that got no further, and the error.
@@ -55,9 +57,8 @@ def attempt(
                 raise Permanent(f"work was started {limits.max_attempts} times and never got a step further")
             with kept(work, handed_on=handed_on):
                 do(work)
-        except NothingNew as nothing:
-            log.info("skipped: %s", nothing)
-            database.episodes.skip(lease, str(nothing), now())
+        except (NothingNew, AwaitsApproval) as outcome:
+            _comes_to(work, outcome)
         except LeaseLost:
             database.leases.release(lease)  # if it still is ours: who has the message now need not wait
             raise
@@ -79,3 +80,12 @@ def attempt(
             raise TryAgainIn(wait, reason(error), asked=getattr(error, "after", None)) from error
         database.leases.release(lease)
         return database.episodes.get(episode_id)
+
+
+def _comes_to(work: Work, outcome: NothingNew | AwaitsApproval) -> None:
+    database, now = work.studio.database, work.studio.now()
+    if isinstance(outcome, NothingNew):
+        log.info("skipped: %s", outcome)
+        database.episodes.skip(work.lease, str(outcome), now)
+    elif database.episodes.await_approval(work.lease, now).awaits_approval:
+        log.info("%s", outcome)

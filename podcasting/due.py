@@ -17,7 +17,9 @@ class Work(Enum):
 
 
 def work_for(episode: Episode) -> Work | None:
-    """What a claimed episode needs: its audio made, or its audio published; None when it has ended."""
+    """What an episode needs: its audio made, or its audio published; None when it has ended or awaits approval."""
+    if episode.awaits_approval:
+        return None
     if episode.status in IN_GENERATION:
         return Work.GENERATION
     return Work.PROCESSING if episode.status is EpisodeStatus.COMPLETED else None

@@ -55,6 +55,17 @@ class NothingNew(AirdateError):
     """The slot has nothing new to say: the episode is skipped. An outcome, not a fault."""
 
 
+class AwaitsApproval(AirdateError):
+    """The script is made and a person has not let it be spoken yet: the episode waits. An outcome, not a fault."""
+
+    def __init__(self, episode_id: str) -> None:
+        super().__init__(
+            f"the script of {episode_id} waits for approval; `airdate episodes script {episode_id}` shows it, "
+            f"`airdate episodes approve {episode_id}` lets it be spoken"
+        )
+        self.episode_id = episode_id
+
+
 class UnknownPodcast(Permanent):
     """No podcast has this id."""
 

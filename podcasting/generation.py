@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
+from podcasting.errors import AwaitsApproval
 from podcasting.fingerprint import fingerprint
-from podcasting.models import EpisodeStatus
-from podcasting.providers.writers import Brief, Script
+from podcasting.models import EpisodeStatus, Podcast
+from podcasting.providers.writers import Brief, Script, Story
 from podcasting.stages.collect import Collected, CollectInput, Known, collect
 from podcasting.stages.cover import draw_cover
 from podcasting.stages.master import ClipDamaged, Mastered, MasterInput, master
@@ -21,6 +25,7 @@ def generate(work: Work) -> None:
 
     Raises:
         NothingNew: the slot has nothing new to say.
+        AwaitsApproval: the script is made, and its podcast wants a person to approve it before it is spoken.
         LeaseLost: another worker took over.
         AirdateError: whose class says what to do; ``work.stage`` says where.
     """
@@ -42,19 +47,7 @@ def generate(work: Work) -> None:
         seen=lambda output: (output.seen, output.validators),
     )
 
-    brief = ScriptInput(
-        brief=Brief(
-            podcast_title=podcast.title,
-            hosts=podcast.hosts,
-            language=podcast.language,
-            episode_number=episode.number,
-            slot=episode.slot,
-            stories=collected.stories,
-            tone=chosen.writing.tone,
-            instructions=chosen.writing.instructions,
-            minutes=chosen.writing.minutes,
-        )
-    )
+    brief = ScriptInput(brief=brief_of(podcast, episode.number, episode.slot, collected.stories))
     written = work.run(
         "script",
         fingerprint("script", writer.name, brief),
@@ -62,7 +55,13 @@ def generate(work: Work) -> None:
         Script,
         status=EpisodeStatus.SCRIPT_READY,
         title=lambda output: output.title,
+        settled=episode.approved_at is not None,
     )
+    if chosen.review and episode.approved_at is None:
+        raise AwaitsApproval(episode.id)
+    if written.hosts != podcast.hosts:
+        # It was approved or edited before the hosts changed, and is spoken by the voices of those who say it.
+        voice = studio.voice_of(podcast.model_copy(update={"hosts": written.hosts}))
 
     turns = SpeechInput(turns=written.turns, language=podcast.language)
     spoken = work.run(
@@ -91,6 +90,22 @@ def generate(work: Work) -> None:
     except ClipDamaged:
         studio.database.checkpoints.forget(work.lease, "speech")
         raise
+
+
+def brief_of(podcast: Podcast, number: int, slot: datetime, stories: Sequence[Story]) -> Brief:
+    """What the writer is asked for: these stories, as the podcast's owner chose."""
+    chosen = podcast.production.writing
+    return Brief(
+        podcast_title=podcast.title,
+        hosts=podcast.hosts,
+        language=podcast.language,
+        episode_number=number,
+        slot=slot,
+        stories=tuple(stories),
+        tone=chosen.tone,
+        instructions=chosen.instructions,
+        minutes=chosen.minutes,
+    )
 
 
 def _known(work: Work) -> Known:

@@ -139,6 +139,8 @@ class Episode(Frozen):
     """When its files were put on the site; what the feed calls its date."""
     approved_at: UtcDatetime | None = None
     """When a person let its script be spoken; None where nobody was asked."""
+    awaits_approval: bool = False
+    """Whether it rests until a person approves its script; nobody works on it, and discovery does not send it."""
     lease_number: int = 0
     created_at: UtcDatetime
     updated_at: UtcDatetime

@@ -63,18 +63,20 @@ class Work:
         status: EpisodeStatus | None = None,
         title: Callable[[Output], str] | None = None,
         seen: Callable[[Output], tuple[tuple[str, ...], dict[str, Validators]]] | None = None,
+        settled: bool = False,
     ) -> Output:
         """What a stage makes: from its checkpoint when the same input was done before, else made now.
 
         ``key`` is the fingerprint of all that goes in. ``status`` is how far the episode has come
-        once the stage is done; ``title`` and ``seen`` are what is remembered of its output.
+        once the stage is done; ``title`` and ``seen`` are what is remembered of its output. ``settled`` says
+        that what there is stands whatever its input was: a person approved it.
 
         Raises:
             LeaseLost: another worker took over; nothing was written.
         """
         self.stage = stage
         done = self._done.get(stage)
-        if done is not None and done.key == key:
+        if done is not None and (settled or done.stands(key)):
             log.info("%s: done before", stage)
             return kind.model_validate(done.output)
         self.progress("started")

@@ -87,10 +87,17 @@ def _judged(letter: DeadLetter, known: Known, now: datetime) -> Verdict:
     if unknown := _unknown(letter, known):
         return Verdict(f"it would only come back: {unknown.text}; mend it with `edit`, or `drop` it")
     if letter.task == Task.PROCESS_EPISODE:
-        return _processing(_about(letter, known), known)
+        episode = _about(letter, known)
+        return _resting(episode) or _processing(episode, known)
     if letter.task == Task.GENERATE_PODCAST and letter.podcast_id is not None:
         return _generation(letter.podcast_id, known, now)
     return Verdict()
+
+
+def _resting(episode: Episode | None) -> Verdict | None:
+    if episode is None or not episode.awaits_approval:
+        return None
+    return Verdict(f"episode {episode.id} awaits approval; `airdate episodes approve {episode.id}` sends it on")
 
 
 def _processing(episode: Episode | None, known: Known) -> Verdict:
@@ -117,6 +124,8 @@ def _generation(podcast_id: str, known: Known, now: datetime) -> Verdict:
         return Verdict(concerns=episode.id)
     if episode is not None and episode.status is EpisodeStatus.FAILED:
         return Verdict(revives=episode.id, concerns=episode.id)
+    if rests := _resting(episode):
+        return rests
     if known.is_due(podcast_id, now):
         return Verdict()
     done = f"its newest episode {episode.id} is {episode.status.value}" if episode else "it has no episode yet"

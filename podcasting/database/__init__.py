@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from podcasting.announcing import NOBODY, Announcing
 from podcasting.database.alarms import Alarms
 from podcasting.database.breakers import Breakers
 from podcasting.database.checkpoints import Checkpoints
@@ -15,8 +16,10 @@ from podcasting.database.episodes import Episodes
 from podcasting.database.expenses import Expenses
 from podcasting.database.history import History
 from podcasting.database.leases import Leases
+from podcasting.database.notices import Notices
 from podcasting.database.podcasts import Podcasts
 from podcasting.database.processes import Processes
+from podcasting.database.reviews import Reviews
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,14 @@ class Database:
     alarms: Alarms
     processes: Processes
     expenses: Expenses
+    notices: Notices
+    reviews: Reviews
 
     @classmethod
-    def at(cls, url: str) -> Database:
+    def at(cls, url: str, *, platform: Announcing = NOBODY) -> Database:
         """The database at a SQLAlchemy URL; connects when first used.
+
+        ``platform`` are those who are told of every podcast's episodes.
 
         Raises:
             Permanent: the URL cannot be used.
@@ -46,7 +53,7 @@ class Database:
         return cls(
             engine,
             Podcasts(engine),
-            Episodes(engine),
+            Episodes(engine, platform),
             Claims(engine),
             Leases(engine),
             Checkpoints(engine),
@@ -55,4 +62,6 @@ class Database:
             Alarms(engine),
             Processes(engine),
             Expenses(engine),
+            Notices(engine),
+            Reviews(engine),
         )

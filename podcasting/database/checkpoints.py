@@ -16,6 +16,9 @@ from podcasting.database.schema import seen_entries, source_validators, stages
 from podcasting.models import EpisodeStatus
 from podcasting.providers.feeds import Validators
 
+BY_HAND = "by hand:"
+"""What the key of an output begins with that a person wrote: no input makes it anew."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -27,6 +30,10 @@ class Checkpoint:
     output: dict[str, Any]
     seconds: float
     finished_at: datetime
+
+    def stands(self, key: str) -> bool:
+        """Whether it is what the input with this ``key`` makes, or a person wrote it, whatever the input."""
+        return self.key == key or self.key.startswith(BY_HAND)
 
 
 class Checkpoints:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, Engine, Table, case, literal, or_, select, update
 
 from podcasting.database.lost_connections import again, again_if_undone
-from podcasting.database.rows import episode_from, podcast_from
+from podcasting.database.rows import AWAITS_APPROVAL, episode_from, podcast_from
 from podcasting.database.schema import Utc, episodes, podcasts
 from podcasting.models import ENDED, Episode, Podcast
 
@@ -95,7 +95,7 @@ class Claims:
         unleased = or_(episodes.c.lease_expires_at.is_(None), episodes.c.lease_expires_at <= now)
         statement = (
             update(episodes)
-            .where(episodes.c.id == episode_id, episodes.c.status.not_in(ENDED), unleased)
+            .where(episodes.c.id == episode_id, episodes.c.status.not_in(ENDED), ~AWAITS_APPROVAL, unleased)
             .values(claimable_at=now, claim_count=0)
         )
         if not even_if_claimed:
@@ -108,7 +108,7 @@ class Claims:
         """Let nobody claim an episode before ``until``: for waits longer than SQS can delay a message."""
         statement = (
             update(episodes)
-            .where(episodes.c.id == episode_id, episodes.c.status.not_in(ENDED))
+            .where(episodes.c.id == episode_id, episodes.c.status.not_in(ENDED), ~AWAITS_APPROVAL)
             .values(claimable_at=until, claim_count=0)
         )
         with self._engine.begin() as connection:
@@ -154,7 +154,7 @@ class Claims:
             )
             connection.execute(
                 update(episodes)
-                .where(episodes.c.status.not_in(ENDED))
+                .where(episodes.c.status.not_in(ENDED), ~AWAITS_APPROVAL)
                 .values(
                     claimable_at=now,
                     claim_count=0,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, case, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, case, delete, func, or_, select, update
 
+from podcasting.announcing import NOBODY, Announcing, Occasion
 from podcasting.database import leases
 from podcasting.database.connection import read
 from podcasting.database.history import Happened, note
 from podcasting.database.leases import Lease
 from podcasting.database.lost_connections import again, again_if_undone
-from podcasting.database.rows import episode_from, insert_missing
+from podcasting.database.notices import note_down
+from podcasting.database.rows import AWAITS_APPROVAL, episode_from, insert_missing, podcast_from
 from podcasting.database.schema import episodes, podcasts, seen_entries, source_validators, stages
 from podcasting.errors import Permanent, UnknownEpisode
 from podcasting.models import Episode, EpisodeStatus, PodcastState
@@ -26,8 +28,9 @@ ENDS = {
 class Episodes:
     """The episodes; ``now`` is passed in."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, platform: Announcing = NOBODY) -> None:
         self._engine = engine
+        self._platform = platform
 
     def get(self, episode_id: str) -> Episode:
         """The episode of that id.
@@ -42,14 +45,21 @@ class Episodes:
         return episode_from(row)
 
     def newest(
-        self, *, podcast_id: str | None = None, status: EpisodeStatus | None = None, limit: int = 100
+        self,
+        *,
+        podcast_id: str | None = None,
+        status: EpisodeStatus | None = None,
+        awaiting_approval: bool = False,
+        limit: int = 100,
     ) -> list[Episode]:
-        """Episodes, newest slot first; of one podcast or in one status if asked."""
+        """Episodes, newest slot first; of one podcast, in one status or awaiting approval if asked."""
         wanted: list[ColumnElement[bool]] = []
         if podcast_id is not None:
             wanted.append(episodes.c.podcast_id == podcast_id)
         if status is not None:
             wanted.append(episodes.c.status == status)
+        if awaiting_approval:
+            wanted.append(AWAITS_APPROVAL)
         statement = select(episodes).where(*wanted).order_by(episodes.c.slot.desc(), episodes.c.id).limit(limit)
         with read(self._engine) as connection:
             return [episode_from(row) for row in connection.execute(statement).mappings()]
@@ -81,6 +91,12 @@ class Episodes:
         statement = select(episodes.c.status, func.count()).group_by(episodes.c.status)
         with read(self._engine) as connection:
             return {EpisodeStatus(status): count for status, count in connection.execute(statement)}
+
+    def awaiting_approval(self) -> int:
+        """How many await it."""
+        statement = select(func.count()).select_from(episodes).where(AWAITS_APPROVAL)
+        with read(self._engine) as connection:
+            return connection.scalar(statement) or 0
 
     def released(self, podcast_id: str) -> list[Episode]:
         """The episodes whose files are on the site: what the feed lists."""
@@ -128,7 +144,42 @@ class Episodes:
             LeaseLost: another worker took over; nothing is written.
         """
         with self._engine.begin() as connection:
-            _end(connection, lease, EpisodeStatus.PUBLISHED, now)
+            episode = _end(connection, lease, EpisodeStatus.PUBLISHED, now)
+            note_down(connection, self._platform, Occasion.PUBLISHED, episode, now, lease_number=lease.number)
+
+    @again
+    def await_approval(self, lease: Lease, now: datetime) -> Episode:
+        """Rest until a person approves the script. The lease ends, and its start does not count as an attempt.
+
+        An episode whose podcast wants no review any more does not rest: discovery may claim it at once.
+
+        Raises:
+            LeaseLost: another worker took over; nothing is written.
+        """
+        with self._engine.begin() as connection:
+            leases.require(connection, lease, updated_at=now)
+            episode = select(episodes).where(episodes.c.id == lease.episode_id)
+            row = connection.execute(episode).mappings().one()
+            if row["lease_holder"] is None:
+                return episode_from(row)  # done before, and only the answer was lost
+            # Locked, so that turning review off finds either the episode at rest, or us who see that it is off.
+            query = select(podcasts).where(podcasts.c.id == row["podcast_id"]).with_for_update()
+            podcast = podcast_from(connection.execute(query).mappings().one())
+            rests = podcast.production.review
+            leases.require(
+                connection,
+                lease,
+                attempts=0,
+                claimable_at=None if rests else now,
+                claim_count=0,
+                lease_expires_at=None,
+                lease_holder=None,
+            )
+            rested = episode_from(connection.execute(episode).mappings().one())
+            if rests:
+                note(connection, lease.episode_id, Happened.WAITS, now, stage="script", lease_number=lease.number)
+                note_down(connection, self._platform, Occasion.WAITING, rested, now, lease_number=lease.number)
+            return rested
 
     @again
     def skip(self, lease: Lease, reason: str, now: datetime) -> None:
@@ -151,8 +202,8 @@ class Episodes:
         """
         with self._engine.begin() as connection:
             episode = _end(connection, lease, EpisodeStatus.FAILED, now, failure_stage=stage, failure_reason=reason)
-            connection.execute(delete(seen_entries).where(seen_entries.c.episode_id == episode.id))
-            connection.execute(delete(source_validators).where(source_validators.c.podcast_id == episode.podcast_id))
+            tell_again(connection, episode)
+            note_down(connection, self._platform, Occasion.FAILED, episode, now, lease_number=lease.number)
 
     @again_if_undone
     def retry(
@@ -235,17 +286,25 @@ def _end(
         lease_number=lease.number,
     )
     row = connection.execute(select(episodes).where(episodes.c.id == lease.episode_id)).mappings().one()
-    # A slot that came while this episode was under way need not wait for its claim to expire.
+    let_the_next_be_found(connection, row["podcast_id"], now)
+    return episode_from(row)
+
+
+def let_the_next_be_found(connection: Connection, podcast_id: str, now: datetime) -> None:
+    """Let discovery claim a podcast whose slot came while an episode was under way, or rested, that has ended now."""
+    # It need not wait for its claim to expire; and where the episode awaited approval, it has none.
+    waits = or_(podcasts.c.next_episode_at <= now, podcasts.c.claimable_at.is_(None))
     connection.execute(
         update(podcasts)
-        .where(
-            podcasts.c.id == row["podcast_id"],
-            podcasts.c.state == PodcastState.ACTIVE,
-            podcasts.c.next_episode_at <= now,
-        )
+        .where(podcasts.c.id == podcast_id, podcasts.c.state == PodcastState.ACTIVE, waits)
         .values(claimable_at=podcasts.c.next_episode_at, claim_count=0)
     )
-    return episode_from(row)
+
+
+def tell_again(connection: Connection, episode: Episode) -> None:
+    """Have what an episode had looked at count as new again, so that the next one tells it."""
+    connection.execute(delete(seen_entries).where(seen_entries.c.episode_id == episode.id))
+    connection.execute(delete(source_validators).where(source_validators.c.podcast_id == episode.podcast_id))
 
 
 def _with_its_stories(connection: Connection, row: RowMapping) -> RowMapping:
@@ -266,5 +325,5 @@ def _with_its_stories(connection: Connection, row: RowMapping) -> RowMapping:
             insert_missing(connection, seen_entries, podcast_id=row["podcast_id"], key=key, episode_id=row["id"])
         return row
     connection.execute(delete(stages).where(stages.c.episode_id == row["id"]))
-    anew = update(episodes).where(episodes.c.id == row["id"]).values(status=EpisodeStatus.PENDING)
+    anew = update(episodes).where(episodes.c.id == row["id"]).values(status=EpisodeStatus.PENDING, approved_at=None)
     return connection.execute(anew.returning(episodes)).mappings().one()

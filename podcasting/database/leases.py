@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, or_, sel
 
 from podcasting.database.history import Happened, note
 from podcasting.database.lost_connections import again, again_if_undone
-from podcasting.database.rows import episode_from
+from podcasting.database.rows import AWAITS_APPROVAL, episode_from
 from podcasting.database.schema import episodes, history
 from podcasting.errors import LeaseHeld, LeaseLost, UnknownEpisode
 from podcasting.models import ENDED, Episode
@@ -54,7 +54,7 @@ class Leases:
     def take(
         self, episode_id: str, *, holder: str, now: datetime, seconds: float, stuck_after: float
     ) -> tuple[Lease, Episode] | None:
-        """Begin work: a start counts as an attempt. None when the episode has ended and needs no work.
+        """Begin work: a start counts as an attempt. None when the episode has ended, or awaits approval.
 
         ``holder`` names the worker for people; ``stuck_after`` seconds later the checker may send the
         episode to another, unless it moved on.
@@ -69,6 +69,7 @@ class Leases:
             .where(
                 episodes.c.id == episode_id,
                 episodes.c.status.not_in(ENDED),
+                ~AWAITS_APPROVAL,
                 or_(episodes.c.lease_expires_at.is_(None), episodes.c.lease_expires_at <= now),
             )
             .values(
@@ -91,7 +92,7 @@ class Leases:
             current = connection.execute(select(episodes).where(episodes.c.id == episode_id)).mappings().one_or_none()
         if current is None:
             raise UnknownEpisode(episode_id)
-        if current["status"] in ENDED:
+        if current["status"] in ENDED or episode_from(current).awaits_approval:
             return None
         expires_at = current["lease_expires_at"]
         # Its holder may have given it back between the two statements: then it can be had at once.

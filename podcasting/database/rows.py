@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table
+from sqlalchemy import Connection, RowMapping, Table, and_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from podcasting.models import Episode, Failure, Podcast
+from podcasting.database.schema import episodes
+from podcasting.models import Episode, EpisodeStatus, Failure, Podcast
+
+AWAITS_APPROVAL = and_(
+    episodes.c.status == EpisodeStatus.SCRIPT_READY,
+    episodes.c.approved_at.is_(None),
+    episodes.c.claimable_at.is_(None),
+)
+"""The condition of an episode that rests until a person approves its script: discovery never finds it.
+
+An episode that is under way and rests for no person has a ``claimable_at``, if in the future.
+"""
 
 
 def podcast_from(row: RowMapping) -> Podcast:
@@ -17,7 +28,10 @@ def podcast_from(row: RowMapping) -> Podcast:
 
 def episode_from(row: RowMapping) -> Episode:
     """The episode in a row of ``episodes``."""
-    fields: dict[str, Any] = {name: row[name] for name in Episode.model_fields if name != "failure"}
+    fields: dict[str, Any] = {name: row[name] for name in Episode.model_fields if name in row}
+    fields["awaits_approval"] = (
+        row["status"] == EpisodeStatus.SCRIPT_READY and row["approved_at"] is None and row["claimable_at"] is None
+    )
     if row["failure_reason"] is not None:
         fields["failure"] = Failure(stage=row["failure_stage"], reason=row["failure_reason"])
     return Episode(**fields)
