@@ -165,6 +165,24 @@ expenses = Table(
     Column("dollars", Float),
 )
 
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("podcast_id", String(100), ForeignKey("podcasts.id"), nullable=False),
+    Column("episode_id", String(100), ForeignKey("episodes.id"), nullable=False, index=True),
+    Column("occasion", String(20), nullable=False),
+    Column("target", String(200), nullable=False),
+    Column("event", JSON, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("due_at", Utc, index=True),
+    Column("settled_at", Utc, index=True),
+    Column("claims", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("answer", Text),
+)
+
 breakers = Table(
     "breakers",
     metadata,
