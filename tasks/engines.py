@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from podcasting.errors import Permanent
 from podcasting.providers.voices import Casting, Voice
@@ -25,6 +25,100 @@ def _extractive(_: Settings, model: str | None) -> Writer:
     return _without_models("writer extractive", ExtractiveWriter, model)
 
 
+GEMINI_MODEL = "gemini-flash-latest"
+"""Google's own name for the newest of its small models; the others have no such name, so theirs must be said."""
+
+
+def _openai(settings: Settings, model: str | None) -> Writer:
+    return _model_writer(
+        settings,
+        "openai",
+        "openai",
+        _needed("openai", model),
+        url=settings.openai_url,
+        url_variable="AIRDATE_OPENAI_URL",
+        key=settings.openai_api_key.get_secret_value(),
+        key_variable="AIRDATE_OPENAI_API_KEY",
+        prices="openai",
+    )
+
+
+def _anthropic(settings: Settings, model: str | None) -> Writer:
+    return _model_writer(
+        settings,
+        "anthropic",
+        "anthropic",
+        _needed("anthropic", model),
+        url=settings.anthropic_url,
+        url_variable="AIRDATE_ANTHROPIC_URL",
+        key=settings.anthropic_api_key.get_secret_value(),
+        key_variable="AIRDATE_ANTHROPIC_API_KEY",
+        prices="anthropic",
+    )
+
+
+def _gemini(settings: Settings, model: str | None) -> Writer:
+    return _model_writer(
+        settings,
+        "gemini",
+        "gemini",
+        model or GEMINI_MODEL,
+        url=settings.gemini_url,
+        url_variable="AIRDATE_GEMINI_URL",
+        key=settings.gemini_api_key.get_secret_value(),
+        key_variable="AIRDATE_GEMINI_API_KEY",
+        prices="google",
+    )
+
+
+def _local(settings: Settings, model: str | None) -> Writer:
+    return _model_writer(
+        settings,
+        "local",
+        "openai",
+        _needed("local", model),
+        url=settings.local_model_url,
+        url_variable="AIRDATE_LOCAL_MODEL_URL",
+    )
+
+
+def _needed(engine: str, model: str | None) -> str:
+    if model is None:
+        raise Permanent(f"the writer {engine} has no model of its own choice; say which: {engine}:MODEL")
+    return model
+
+
+def _model_writer(
+    settings: Settings,
+    engine: str,
+    protocol: Literal["openai", "anthropic", "gemini"],
+    model: str,
+    *,
+    url: str,
+    url_variable: str,
+    key: str = "",
+    key_variable: str = "",
+    prices: str = "",
+) -> Writer:
+    from podcasting.providers.writers.model import Endpoint, ModelWriter
+
+    if not url:
+        raise Permanent(f"the writer {engine} has no address; set {url_variable}")
+    # Elsewhere than at the provider's own nobody knows what it takes: a gateway, a server of one's own.
+    own = url == Settings.model_fields[url_variable.removeprefix("AIRDATE_").lower()].default
+    endpoint = Endpoint(
+        engine=engine,
+        protocol=protocol,
+        model=model,
+        url=url.rstrip("/"),
+        url_variable=url_variable,
+        key=key,
+        key_variable=key_variable,
+        prices=prices if own else "",
+    )
+    return ModelWriter(endpoint, timeout_seconds=settings.provider_timeout)
+
+
 def _hibari(_: Settings, model: str | None, casting: Casting) -> Voice:
     from podcasting.providers.voices.hibari import HibariVoice
 
@@ -36,7 +130,13 @@ def _hibari(_: Settings, model: str | None, casting: Casting) -> Voice:
     return _without_models("voice hibari", HibariVoice, model)
 
 
-WRITERS: Mapping[str, BuildWriter] = {"extractive": _extractive}
+WRITERS: Mapping[str, BuildWriter] = {
+    "extractive": _extractive,
+    "openai": _openai,
+    "anthropic": _anthropic,
+    "gemini": _gemini,
+    "local": _local,
+}
 VOICES: Mapping[str, BuildVoice] = {"hibari": _hibari}
 
 

@@ -1,4 +1,4 @@
-"""The embedded writer: two hosts tell the stories in sentences taken from them. No model, no network."""
+"""The embedded writer: the hosts tell the stories in sentences taken from them. No model, no network."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ from datetime import datetime
 
 from podcasting.errors import Permanent
 from podcasting.providers.writers import Brief, Script, Section, Story, Turn
+from podcasting.providers.writers.length import (
+    ENGLISH_SPOKEN,
+    FACT_WORDS,
+    FEWEST_FACT_WORDS,
+    MOST_FACT_WORDS,
+    TOLERANCE,
+)
 from podcasting.providers.writers.sentences import Sentence, choose
 from podcasting.providers.writers.speakable import speakable
 
-FACT_WORDS = 180
-"""Words of facts in an episode: with what the hosts add, about two minutes at 160 words a minute."""
-MOST_FACT_WORDS = 130
-FEWEST_FACT_WORDS = 25
+_TRIES = 12
+"""Halvings on the way to the length asked for: a story has some thousand words at most."""
+_MOST_BUDGET = 4096
+"""Words of facts that one story may be told in, however long the episode."""
 _TEASERS = 4
 _TITLE_WORDS = 16
 _TITLE_CHARACTERS = 150
@@ -61,6 +68,14 @@ _CARRYING_ON = (
     "And it goes on.",
 )
 _CLOSING = ("Thank you, {you}.", "That's worth remembering.", "Thanks, {you}. Clear enough.")
+_GOODBYES_ALONE = (
+    "And that's it from me. Thank you for listening to {show}.",
+    "That was {show}. Thank you for listening.",
+    "That's all I have for today. Thanks for spending it with {show}.",
+)
+_TELLING = ("Here is what it says.", "What should we know?", "This is what I read.", "Let me walk you through it.")
+"""For a host who is alone, and hands over to nobody."""
+_LAST_WORDS_ALONE = ("Until next time, take care.", "I'll be back soon. Goodbye for now.", "See you next time.")
 _NOTHING_MORE = "The headline says most of it so far, and the details are still to come."
 _GOODBYES = (
     "And that's it from us. Thank you for listening to {show}.",
@@ -74,13 +89,22 @@ _PLAIN_OPENING = re.compile(r"^(?:How|Why|Where|What|When|Who|Which|The|A|An|Ins
 @dataclass(frozen=True)
 class _Cast:
     show: str
-    hosts: tuple[str, str]
+    hosts: tuple[str, ...]
     episode: int
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is nobody to hand over to."""
+        return len(self.hosts) == 1
+
+    def after(self, host: int) -> int:
+        """Who speaks next: the hosts take turns, round and round."""
+        return (host + 1) % len(self.hosts)
 
     def line(self, choices: Sequence[str], turn: int, host: int, **values: str) -> str:
         """One of ``choices``; which one changes from story to story and from episode to episode."""
         chosen = choices[(self.episode + turn) % len(choices)]
-        return chosen.format(show=self.show, me=self.hosts[host], you=self.hosts[1 - host], **values)
+        return chosen.format(show=self.show, me=self.hosts[host], you=self.hosts[self.after(host)], **values)
 
 
 class ExtractiveWriter:
@@ -91,6 +115,9 @@ class ExtractiveWriter:
     def write(self, brief: Brief) -> Script:
         """A script that tells ``brief.stories`` in their own sentences.
 
+        It is as long as ``brief.minutes`` asks for, as far as the stories have sentences that can be told, and no
+        shorter than one such sentence a story makes it. It heeds neither tone nor instructions.
+
         Raises:
             Permanent: the brief's language is not English.
         """
@@ -99,66 +126,107 @@ class ExtractiveWriter:
                 f"the embedded writer writes English, not {brief.language!r}; "
                 "set the podcast's language to en, or use a writer that speaks it"
             )
-        first, second = (speakable(host) or fallback for host, fallback in zip(brief.hosts, _UNNAMED, strict=True))
-        cast = _Cast(
-            show=speakable(brief.podcast_title).rstrip(".!?") or "the show",
-            hosts=(first, second),
-            episode=brief.episode_number,
-        )
-        turns = _intro(brief, cast)
-        for number, story in enumerate(brief.stories):
-            turns.extend(_tell(number, brief.stories, cast, opener=1 - turns[-1].host, story=story))
-        turns.extend(_outro(len(brief.stories) + 1, cast, opener=1 - turns[-1].host))
-        return Script(
-            title=_episode_title(brief.stories),
-            summary=_summary(brief),
-            hosts=brief.hosts,
-            sections=(
-                Section(title="Welcome"),
-                *(Section(title=_shown_title(story.title), url=story.url) for story in brief.stories),
-                Section(title="Goodbye"),
-            ),
-            turns=tuple(turns),
-        )
+        if brief.minutes is None:
+            return _written(brief, max(FEWEST_FACT_WORDS, min(MOST_FACT_WORDS, FACT_WORDS // len(brief.stories))))
+        return _of_length(brief, round(brief.minutes * ENGLISH_SPOKEN))
 
 
-_UNNAMED = ("your first host", "your second host")
+def _of_length(brief: Brief, words: int) -> Script:
+    """The script whose length is nearest to ``words``: more facts make it longer, so the middle is halved."""
+    least, most = 1, _MOST_BUDGET
+    best = _written(brief, least)
+    for _ in range(_TRIES):
+        if abs(_words(best) - words) <= TOLERANCE / 3 * words or least >= most:
+            break
+        middle = (least + most + 1) // 2
+        tried = _written(brief, middle)
+        if abs(_words(tried) - words) <= abs(_words(best) - words):
+            best = tried
+        if _words(tried) > words:
+            most = middle - 1
+        else:
+            least = middle
+    return best
+
+
+def _words(written: Script) -> int:
+    return sum(len(turn.text.split()) for turn in written.turns)
+
+
+def _written(brief: Brief, budget: int) -> Script:
+    """A script that tells each story in about ``budget`` words of facts."""
+    cast = _Cast(
+        show=speakable(brief.podcast_title).rstrip(".!?") or "the show",
+        hosts=tuple(speakable(host) or fallback for host, fallback in zip(brief.hosts, _UNNAMED, strict=False)),
+        episode=brief.episode_number,
+    )
+    turns = _intro(brief, cast)
+    for number, story in enumerate(brief.stories):
+        opener = cast.after(turns[-1].host)
+        turns.extend(_tell(number, brief.stories, cast, opener=opener, story=story, budget=budget))
+    turns.extend(_outro(len(brief.stories) + 1, cast, opener=cast.after(turns[-1].host)))
+    return Script(
+        title=_episode_title(brief.stories),
+        summary=_summary(brief),
+        hosts=brief.hosts,
+        sections=(
+            Section(title="Welcome"),
+            *(Section(title=_shown_title(story.title), url=story.url) for story in brief.stories),
+            Section(title="Goodbye"),
+        ),
+        turns=tuple(turns),
+    )
+
+
+_UNNAMED = ("your first host", "your second host", "your third host", "your fourth host")
 
 
 def _intro(brief: Brief, cast: _Cast) -> list[Turn]:
     count = len(brief.stories)
-    welcome = f"And I'm {cast.hosts[1]}. It's {_spoken_date(brief.slot)}, and we have {_stories(count)} for you."
-    turns = [
-        Turn(host=0, section=0, text=cast.line(_GREETINGS, 0, 0)),
-        Turn(host=1, section=0, text=welcome),
-    ]
+    news = f"It's {_spoken_date(brief.slot)}, and {'I' if cast.alone else 'we'} have {_stories(count)} for you."
     if count > 1:
         teasers = [_teaser(story.title) for story in brief.stories[:_TEASERS]]
         if count > _TEASERS:
             teasers.append("more")
-        turns[1] = turns[1].model_copy(update={"text": f"{welcome} Coming up: {_listed(teasers)}."})
-    return turns
+        news = f"{news} Coming up: {_listed(teasers)}."
+    greeting = cast.line(_GREETINGS, 0, 0)
+    if cast.alone:
+        alone = greeting.replace("with us", "with me")
+        return [Turn(host=0, section=0, text=alone), Turn(host=0, section=0, text=news)]
+    others = [f"And I'm {name}." for name in cast.hosts[1:]]
+    return [
+        Turn(host=0, section=0, text=greeting),
+        *(Turn(host=host, section=0, text=said) for host, said in enumerate(others[:-1], start=1)),
+        Turn(host=len(others), section=0, text=f"{others[-1]} {news}"),
+    ]
 
 
-def _tell(number: int, stories: tuple[Story, ...], cast: _Cast, *, opener: int, story: Story) -> Iterator[Turn]:
-    """One host brings the story up, then both take turns with what it says."""
-    budget = max(FEWEST_FACT_WORDS, min(MOST_FACT_WORDS, FACT_WORDS // len(stories)))
+def _tell(
+    number: int, stories: tuple[Story, ...], cast: _Cast, *, opener: int, story: Story, budget: int
+) -> Iterator[Turn]:
+    """One host brings the story up, then all take turns with what it says."""
     section = number + 1
     yield Turn(host=opener, section=section, text=_opening(number, stories, cast, opener))
     facts = choose(story.title, story.text, words=budget)
-    host = 1 - opener
+    host = cast.after(opener)
     if not facts:
         yield Turn(host=host, section=section, text=_NOTHING_MORE)
-        host = opener
+        host = cast.after(host)
     for turn, group in enumerate(_groups(facts)):
         said = " ".join(_ended(sentence.text) for sentence in group)
         if turn > 0:
             said = f"{cast.line(_CARRYING_ON, number + turn, host)} {said}"
         yield Turn(host=host, section=section, text=said)
-        host = 1 - host
-    if host == opener:
-        # Having the last word here, this host leaves the next story to the other one.
-        yield Turn(host=opener, section=section, text=cast.line(_CLOSING, number, opener))
+        host = cast.after(host)
+    if host == opener and not cast.alone:
+        # Having the last word here, this host leaves the next story to the next one.
+        yield Turn(host=opener, section=section, text=_closing(number, cast, opener))
+
+
+def _closing(number: int, cast: _Cast, host: int) -> str:
+    """Thanks to whom spoke last: the one before, of three or four."""
+    chosen = _CLOSING[(cast.episode + number) % len(_CLOSING)]
+    return chosen.format(you=cast.hosts[host - 1])
 
 
 def _opening(number: int, stories: tuple[Story, ...], cast: _Cast, host: int) -> str:
@@ -175,7 +243,7 @@ def _opening(number: int, stories: tuple[Story, ...], cast: _Cast, host: int) ->
     lines = (
         cast.line(openings, number, host, title=_ended(_lowered(_clipped(_spoken_title(story.title))))),
         cast.line(_FROM_THE_SAME if is_same else _FROM, number, host, source=source),
-        cast.line(_HANDING_OVER, number, host),
+        cast.line(_TELLING if cast.alone else _HANDING_OVER, number, host),
     )
     return " ".join(line[0].upper() + line[1:] for line in lines)
 
@@ -193,8 +261,9 @@ def _groups(facts: Sequence[Sentence]) -> Iterator[list[Sentence]]:
 
 
 def _outro(section: int, cast: _Cast, *, opener: int) -> Iterator[Turn]:
-    yield Turn(host=opener, section=section, text=cast.line(_GOODBYES, 0, opener))
-    yield Turn(host=1 - opener, section=section, text=cast.line(_LAST_WORDS, 0, 1 - opener))
+    last = cast.after(opener)
+    yield Turn(host=opener, section=section, text=cast.line(_GOODBYES_ALONE if cast.alone else _GOODBYES, 0, opener))
+    yield Turn(host=last, section=section, text=cast.line(_LAST_WORDS_ALONE if cast.alone else _LAST_WORDS, 0, last))
 
 
 def _spoken_date(slot: datetime) -> str:
@@ -257,4 +326,11 @@ def _summary(brief: Brief) -> str:
     titles = [_shown_title(story.title).rstrip(".") for story in brief.stories[:_TEASERS]]
     if len(brief.stories) > _TEASERS:
         titles.append("and more")
-    return f"{' and '.join(brief.hosts)} talk about {_stories(len(brief.stories))}: {'; '.join(titles)}."
+    hosts = brief.hosts[0] if len(brief.hosts) == 1 else _named(brief.hosts)
+    talk = "talks" if len(brief.hosts) == 1 else "talk"
+    return f"{hosts} {talk} about {_stories(len(brief.stories))}: {'; '.join(titles)}."
+
+
+def _named(hosts: Sequence[str]) -> str:
+    """``Ada and Ben``, ``Ada, Ben and Cleo``."""
+    return f"{', '.join(hosts[:-1])} and {hosts[-1]}"
