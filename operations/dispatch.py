@@ -11,7 +11,7 @@ from operations.output import as_json, console, show_json
 from operations.queue_depth import DepthReader
 from operations.status.screen import depths as table_of
 from podcasting.due import has_ended
-from podcasting.errors import Permanent, Retryable
+from podcasting.errors import AwaitsApproval, Permanent, Retryable
 from publishers import episode_checker, podcast_scheduler
 from publishers.fanout import Counts
 from tasks import wiring
@@ -44,7 +44,10 @@ def discover_episodes(*, in_json: bool) -> None:
 def generate(podcast_id: str, *, in_json: bool) -> None:
     """Have a podcast's next episode made now; its later slots stay where they are."""
     database().podcasts.make_due(podcast_id, wiring.utc_now())
+    resting = database().episodes.newest(podcast_id=podcast_id, awaiting_approval=True, limit=1)
     _report(podcast_scheduler.schedule_podcast(wiring.discovery(), podcast_id), in_json=in_json)
+    if resting and not in_json:
+        click.echo(f"it is made once {resting[0].id} has ended, which waits for approval")
 
 
 @click.command()
@@ -58,6 +61,8 @@ def process(episode_id: str, *, in_json: bool) -> None:
             f"episode {episode_id} is {episode.status.value} and needs nothing; "
             f"a failed one starts again with `airdate episodes retry {episode_id}`"
         )
+    if episode.awaits_approval:
+        raise AwaitsApproval(episode_id)
     counts = episode_checker.send_on(wiring.discovery(), episode_id, even_if_claimed=True)
     _report(counts, in_json=in_json)
     if not counts.claimed and not in_json:

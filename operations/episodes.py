@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import click
 
+from operations import review
 from operations.dead_letters.audit import who
 from operations.opened import database
 from operations.output import as_json, moment, show_json, show_table
@@ -30,14 +31,18 @@ def episodes() -> None:
     default=None,
     help="Only those in this status.",
 )
+@click.option("--waiting", is_flag=True, help="Only those that wait for approval.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many, newest first.")
 @as_json
-def list_episodes(podcast_id: str | None, status: str | None, limit: int, *, in_json: bool) -> None:
+def list_episodes(podcast_id: str | None, status: str | None, limit: int, *, waiting: bool, in_json: bool) -> None:
     """List episodes, newest first."""
     if podcast_id is not None:
         database().podcasts.get(podcast_id)
     found = database().episodes.newest(
-        podcast_id=podcast_id, status=EpisodeStatus(status) if status else None, limit=limit
+        podcast_id=podcast_id,
+        status=EpisodeStatus(status) if status else None,
+        awaiting_approval=waiting,
+        limit=limit,
     )
     if in_json:
         show_json(found)
@@ -46,7 +51,7 @@ def list_episodes(podcast_id: str | None, status: str | None, limit: int, *, in_
     show_table(
         ("ID", "STATUS", "SLOT", "ATTEMPTS", "TITLE OR REASON"),
         rows,
-        empty="no episodes yet; they are made when a podcast is due",
+        empty="no episode waits for approval" if waiting else "no episodes yet; they are made when a podcast is due",
     )
 
 
@@ -66,8 +71,14 @@ def show_episode(episode_id: str, *, in_json: bool) -> None:
         lines = [asdict(event) | {"at": event.at.isoformat()} for event in history]
         show_json(episode.model_dump(mode="json") | {"stages": stages, "history": lines})
         return
+    since = database().reviews.waits_since(episode_id) if episode.awaits_approval else None
     click.echo(f"{episode.id}: {episode.status.value}, slot {moment(episode.slot)}, attempts {episode.attempts}")
     click.echo(f"  {_about(episode)}")
+    if episode.awaits_approval:
+        click.echo(
+            f"  waits for approval since {moment(since)}: read it by `airdate episodes script {episode_id}`, then"
+        )
+        click.echo(f"  `airdate episodes approve {episode_id}`, or edit or reject it")
     show_table(
         ("STAGE", "SECONDS", "DONE"),
         [(name, f"{stage.seconds:.1f}", moment(stage.finished_at)) for name, stage in done.items()],
@@ -143,11 +154,15 @@ def _retried(episode_id: str, *, dry_run: bool) -> str:
 def _about(episode: Episode) -> str:
     if episode.failure is not None:
         return f"{episode.failure.stage}: {episode.failure.reason}"
-    return episode.title or "–"
+    rests = "waits for approval: " if episode.awaits_approval else ""
+    return f"{rests}{episode.title or '–'}"
 
 
 def _told(event: Event) -> tuple[str, str, str, str]:
     return (moment(event.at), event.what.value, event.stage or "", event.detail or "")
 
+
+for command in review.COMMANDS:
+    episodes.add_command(command)
 
 COMMANDS = (episodes,)

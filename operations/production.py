@@ -10,13 +10,16 @@ import click
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
 
+from operations.dead_letters.audit import who
 from operations.opened import database
 from operations.output import as_json, show_json, show_table
 from operations.sources import checked
 from podcasting.announcing import WHOLE
 from podcasting.errors import InvalidPodcast
+from podcasting.feeding import KEPT
 from podcasting.models import Podcast
 from podcasting.production import Production
+from tasks import wiring
 
 OWN = ("title", "description", "author", "owner", "language", "sources", "hosts", "frequency_days")
 """Of the podcast itself; the others are its production's."""
@@ -60,6 +63,7 @@ def set_(podcast_id: str, changes: tuple[str, ...]) -> None:
 
     before = database().podcasts.get(podcast_id)
     after = database().podcasts.change(podcast_id, change)
+    _let_go(after)
     for path, _ in pairs:
         old, new = _at(_values(before), path), _at(_values(after), path)
         click.echo(f"{podcast_id}: {path} is {_shown(new)}" + ("" if old == new else f" (was {_shown(old)})"))
@@ -69,12 +73,21 @@ def set_(podcast_id: str, changes: tuple[str, ...]) -> None:
         )
 
 
+def _let_go(podcast: Podcast) -> None:
+    # Whoever turns review off wants no script to wait; asked each time, for the last who did may have been killed.
+    if not podcast.production.review:
+        for episode_id in database().reviews.let_go(podcast.id, wiring.utc_now(), by=who()):
+            click.echo(f"{episode_id}: goes on without approval, since review is off")
+
+
 def changed(podcast: Podcast, path: str, value: str) -> Podcast:
     """The podcast with one setting changed; an empty value is its default.
 
     Raises:
         InvalidPodcast: there is no such setting, or it takes no such value; names both.
     """
+    if path.startswith(KEPT):
+        raise InvalidPodcast(f"{path} is kept by `airdate podcasts feeds`, whose commands move the files too")
     if path == "sources" and value:
         value = json.dumps([checked(each) for each in _listed(value)])
     trouble: ValidationError | None = None

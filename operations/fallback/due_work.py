@@ -12,7 +12,7 @@ from typing import Any
 
 from podcasting.attempt import attempt
 from podcasting.due import Work, work_for
-from podcasting.errors import LeaseHeld, LeaseLost, Permanent, ProviderPaused, Retryable, TryAgainIn
+from podcasting.errors import AwaitsApproval, LeaseHeld, LeaseLost, Permanent, ProviderPaused, Retryable, TryAgainIn
 from podcasting.generation import generate
 from podcasting.models import Episode
 from podcasting.processing import process
@@ -73,6 +73,8 @@ def _work_on(studio: Studio, policy: Policy, episode: Episode, holder: str) -> s
             return f"{episode.id}: tried again in {wait:.0f} s: {reason(error)}"
         except Exception as error:  # noqa: BLE001 - whatever it is, the next piece of work may go well
             return f"{episode.id}: given up: {reason(error)}"
+    if episode.awaits_approval:
+        return str(AwaitsApproval(episode.id))
     return f"{episode.id}: {episode.status.value}{f': {episode.title}' if episode.title else ''}"
 
 

@@ -92,6 +92,7 @@ def plain(standing: Standing) -> dict[str, Any]:
         ],
         "last_tick": _moment(standing.last_tick),
         "episodes": {state.value: count for state, count in (kept.episodes.items() if kept else ())},
+        "awaiting_approval": kept.awaiting_approval if kept else 0,
         "stages": {
             name: {"done": took.count, "median_seconds": took.median, "p90_seconds": took.p90}
             for name, took in (kept.stages.items() if kept else ())

@@ -56,6 +56,8 @@ class Kept:
     """Seconds that the stages of the last day took, in the order of the pipeline."""
     breakers: list[Breaker]
     alarms: list[Alarm]
+    awaiting_approval: int = 0
+    """Episodes whose script waits for a person."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,7 @@ class Reader:
             stages=self._stages(at),
             breakers=kept.breakers.all(),
             alarms=kept.alarms.standing(at, quiet_seconds=settings().alarm_quiet),
+            awaiting_approval=kept.episodes.awaiting_approval(),
         )
 
     def _stages(self, at: datetime) -> dict[str, Spread]:

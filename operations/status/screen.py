@@ -65,6 +65,8 @@ def _kept(kept: Kept, standing: Standing) -> Iterator[RenderableType]:
         yield table(("EPISODES", *(state.value for state in kept.episodes)), [("count", *counts)])
     else:
         yield Text("episodes: none yet")
+    if kept.awaiting_approval:
+        yield Text(f"wait for approval: {kept.awaiting_approval}; `airdate episodes list --waiting` shows them")
     yield ""
     if kept.stages:
         yield table(("STAGES, 24 H", *kept.stages), list(_stages(kept.stages)), narrow=True)

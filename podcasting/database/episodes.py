@@ -50,9 +50,9 @@ class Episodes:
         podcast_id: str | None = None,
         status: EpisodeStatus | None = None,
         awaiting_approval: bool = False,
-        limit: int = 100,
+        limit: int | None = 100,
     ) -> list[Episode]:
-        """Episodes, newest slot first; of one podcast, in one status or awaiting approval if asked."""
+        """Episodes, newest slot first; of one podcast, in one status or awaiting approval if asked; None: all."""
         wanted: list[ColumnElement[bool]] = []
         if podcast_id is not None:
             wanted.append(episodes.c.podcast_id == podcast_id)

@@ -56,7 +56,7 @@ class Reviews:
                 return episode_from(row), True
             episode = _required(connection, episode_id)
         if episode.approved_at is None:
-            raise Permanent(_why_not(episode))
+            raise Permanent(why_not(episode))
         return episode, False
 
     @again
@@ -71,7 +71,7 @@ class Reviews:
         with self._engine.begin() as connection:
             row = _change(connection, episode_id, title=script.title, updated_at=now)
             if row is None:
-                raise Permanent(_why_not(_required(connection, episode_id)))
+                raise Permanent(why_not(_required(connection, episode_id)))
             replaced = (
                 update(stages)
                 .where(
@@ -111,7 +111,7 @@ class Reviews:
                 episode = _required(connection, episode_id)
                 if episode.failure is not None and episode.failure.reason == said:
                     return episode  # done before, and only the answer was lost
-                raise Permanent(_why_not(episode))
+                raise Permanent(why_not(episode))
             note(connection, episode_id, Happened.SKIPPED, now, stage="script", detail=said)
             episode = episode_from(row)
             if retell:
@@ -162,7 +162,7 @@ def _required(connection: Connection, episode_id: str) -> Episode:
     return episode_from(row)
 
 
-def _why_not(episode: Episode) -> str:
+def why_not(episode: Episode) -> str:
     """Why a person cannot decide about an episode, and what they can do."""
     if episode.approved_at is not None:
         return (
