@@ -116,6 +116,7 @@ class Settings(BaseSettings):
     max_stories: int = Field(default=5, ge=1, le=30)
     clips_at_once: int | None = Field(default=None, ge=1, le=32)
     fetch_timeout: Seconds = 20
+    fetch_pause: float = Field(default=1, ge=0, le=60)
     fetch_max_bytes: int = Field(default=5 * 1024 * 1024, ge=1024)
     allow_file_sources: bool | None = None
     allowed_private_hosts: Annotated[frozenset[str], NoDecode] = frozenset()

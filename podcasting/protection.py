@@ -15,7 +15,7 @@ from podcasting.alarm import sound_alarm
 from podcasting.breaker import Breaker
 from podcasting.errors import AirdateError, LeaseLost, ProviderPaused, Retryable, Throttled
 from podcasting.observing import asked
-from podcasting.providers.feeds import Feed, Sources, Validators
+from podcasting.providers.feeds import Feed, Page, Sources, Validators
 from podcasting.providers.storage import Storage
 from podcasting.providers.voices import Casting, Samples, Voice
 from podcasting.providers.writers import Brief, Script, Writer
@@ -102,7 +102,7 @@ class ProtectedSources:
         with self.guard.asking(host):
             return self.inner.feed(source, validators)
 
-    def page(self, url: str) -> str | None:
+    def page(self, url: str) -> Page | None:
         """See :class:`podcasting.providers.feeds.Sources`."""
         host = _host(url)
         if host is None:
@@ -196,7 +196,7 @@ class ProtectedStorage:
 def _host(address: str) -> str | None:
     """The host of a web address, with its port if it names one; None for a file."""
     try:
-        parts = urlsplit(address)
+        parts = urlsplit(address.removeprefix("page:"))
         host, port = parts.hostname, parts.port
     except ValueError:
         return None

@@ -63,6 +63,7 @@ def studio() -> Studio:
             allowed_private_hosts=chosen.allowed_private_hosts,
             max_bytes=chosen.fetch_max_bytes,
             timeout_seconds=chosen.fetch_timeout,
+            pause_seconds=chosen.fetch_pause,
         ),
         writer=ExtractiveWriter(),
         voice=HibariVoice(),

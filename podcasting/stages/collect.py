@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 
 from podcasting.errors import NothingNew, Permanent, ProviderPaused, Retryable, Throttled
 from podcasting.models import Frozen
-from podcasting.providers.feeds import Entry, Sources, Validators
+from podcasting.providers.feeds import Entry, Page, Sources, Validators
 from podcasting.providers.writers import Story
 from podcasting.stages.similarity import Likeness
 
 SHORT_TEXT_CHARACTERS = 600
 """A feed's own text below this is taken for a teaser, and the page is read."""
 MAX_STORY_CHARACTERS = 8000
+PAGES_PER_STORY = 5
+"""Read at most, on average: a sitemap may list a thousand new pages that have no text."""
 MAX_MENTIONS = 20
 MAX_TITLE_CHARACTERS = 200
 
@@ -79,6 +81,8 @@ class _Reading:
     troubles: list[str] = field(default_factory=list)
     failures: list[Permanent | Retryable] = field(default_factory=list)
     postponed: list[Retryable] = field(default_factory=list)
+    pages_left: int = 0
+    """How many may yet be read."""
 
 
 def collect(given: CollectInput, known: Known, sources: Sources, progress: Progress) -> Collected:
@@ -94,6 +98,7 @@ def collect(given: CollectInput, known: Known, sources: Sources, progress: Progr
         Permanent: every source failed for good.
     """
     reading = _read_feeds(given, known, sources, progress)
+    reading.pages_left = given.limit * PAGES_PER_STORY
     if len(reading.failures) == len(given.sources):
         raise _all_failed(reading.failures, f"none of {_count(len(given.sources), 'source')} could be read")
     reading.candidates.sort(key=_newest_first)
@@ -130,6 +135,7 @@ def _read_feeds(given: CollectInput, known: Known, sources: Sources, progress: P
                 reading.validators[source] = earlier
             continue
         reading.validators[source] = feed.validators
+        reading.troubles += feed.troubles
         for entry in feed.entries:
             key = entry_key(source, entry.key)
             if key not in reading.seen and key not in known.entries:
@@ -156,35 +162,41 @@ def _choose(
                 also.append(Mention(title=_cut(entry.title, MAX_TITLE_CHARACTERS), url=_public(entry.url)))
                 chosen.append(likeness)
             continue
-        text = _full_text(candidate, reading, sources, progress)
-        if text is None:
+        page = _full_text(candidate, reading, sources, progress)
+        if page is None:
             continue
         # The whole text may show what the teaser hid: the same report in two newspapers.
-        likeness = Likeness.of(entry.title, entry.url, text)
+        likeness = Likeness.of(page.title, entry.url, page.text)
         if not any(likeness.is_near(other) for other in chosen):
-            stories.append(_story(candidate, text))
+            stories.append(_story(candidate, page))
             chosen.append(likeness)
     return tuple(stories), tuple(also)
 
 
-def _full_text(candidate: _Candidate, reading: _Reading, sources: Sources, progress: Progress) -> str | None:
-    """The longer of the feed's text and the page's; None, with a trouble noted, when both are empty."""
+def _full_text(candidate: _Candidate, reading: _Reading, sources: Sources, progress: Progress) -> Page | None:
+    """The longer of the feed's text and the page's; None, with a trouble noted, when both are empty.
+
+    The title is the feed's; a sitemap has none, and takes its page's.
+    """
     entry = candidate.entry
     own = entry.text.strip()
-    if len(own) >= SHORT_TEXT_CHARACTERS or entry.url is None:
+    if len(own) >= SHORT_TEXT_CHARACTERS or entry.url is None or entry.is_whole:
         if not own:
             reading.troubles.append(f"{_shown(candidate.source)}: {_named(entry)} has neither text nor a page")
-        return own or None
+        return Page(title=entry.title, text=own) if own else None
+    if reading.pages_left == 0:
+        return Page(title=entry.title, text=own) if own else None
+    reading.pages_left -= 1
     progress(f"reading the page of {_named(entry)}")
     failure: Permanent | Retryable | None = None
-    page: str | None = None
+    page: Page | None = None
     try:
         page = sources.page(entry.url)
     except (Permanent, Retryable) as error:
         failure = error
-    text = max(own, (page or "").strip(), key=len)
+    text = max(own, page.text.strip() if page else "", key=len)
     if text:
-        return text
+        return Page(title=entry.title or (page.title if page else ""), text=text)
     reading.troubles.append(
         f"{_shown(candidate.source)}: {_named(entry)} was passed over: {failure or 'its page has no text'}"
     )
@@ -196,16 +208,16 @@ def _full_text(candidate: _Candidate, reading: _Reading, sources: Sources, progr
     return None
 
 
-def _story(candidate: _Candidate, text: str) -> Story:
+def _story(candidate: _Candidate, page: Page) -> Story:
     entry = candidate.entry
     return Story(
         key=candidate.key,
-        title=_cut(entry.title or text, MAX_TITLE_CHARACTERS if entry.title else 80),
+        title=_cut(page.title or page.text, MAX_TITLE_CHARACTERS if page.title else 80),
         url=_public(entry.url),
         source=candidate.feed_title,
         author=entry.author,
         published_at=entry.published_at,
-        text=_cut(text, MAX_STORY_CHARACTERS),
+        text=_cut(page.text, MAX_STORY_CHARACTERS),
     )
 
 

@@ -184,11 +184,11 @@ def test_a_missing_page_is_permanent_and_named(stand: Stand) -> None:
 
 
 def test_a_page_gives_its_text(stand: Stand) -> None:
-    text = stand.sources.page(stand.put_page(WORDS))
+    page = stand.sources.page(stand.put_page(WORDS))
 
-    assert text is not None
-    assert "tide gauge that writes down" in text
-    assert "<p>" not in text
+    assert page is not None
+    assert "tide gauge that writes down" in page.text
+    assert "<p>" not in page.text
 
 
 def test_a_page_without_text_gives_none(stand: Stand) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from podcasting.errors import AirdateError, Permanent
-from podcasting.providers.feeds import Feed, Validators
+from podcasting.providers.feeds import Feed, Page, Validators
 
 
 class FakeSources:
@@ -12,7 +12,7 @@ class FakeSources:
     def __init__(
         self,
         feeds: dict[str, Feed | AirdateError] | None = None,
-        pages: dict[str, str | AirdateError | None] | None = None,
+        pages: dict[str, str | Page | AirdateError | None] | None = None,
     ) -> None:
         self.feeds = dict(feeds or {})
         self.pages = dict(pages or {})
@@ -27,11 +27,11 @@ class FakeSources:
             return None
         return answer
 
-    def page(self, url: str) -> str | None:
+    def page(self, url: str) -> Page | None:
         self.asked.append(url)
         if url not in self.pages:
             raise Permanent(f"{url} answered 404 Not Found: nothing is there")
         answer = self.pages[url]
         if isinstance(answer, AirdateError):
             raise answer
-        return answer
+        return Page(text=answer) if isinstance(answer, str) else answer

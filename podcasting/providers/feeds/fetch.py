@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ssl
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -17,11 +16,14 @@ import httpx
 
 from podcasting.errors import Permanent, Retryable, Throttled
 from podcasting.providers.feeds import Validators
-from podcasting.providers.feeds.guard import GuardedNetwork, Resolve, system_resolver
+from podcasting.providers.feeds.compression import first_bytes, inflated
+from podcasting.providers.feeds.guard import Deadline, GuardedNetwork, Resolve, system_resolver
+from podcasting.providers.feeds.pace import Pace
 
 USER_AGENT = "Airdate/0.1 (podcast maker; reads feeds and the pages they link to)"
+Wanted = Callable[[str, str], bool]
+"""Whether a body is to be read, given the URL that it comes from and its media type."""
 MAX_REDIRECTS = 5
-_CHUNK_BYTES = 64 * 1024
 _MAY_PASS = frozenset({408, 425})  # RFC 9110, section 15.5.9 and RFC 8470: "the client may repeat the request"
 _GONE = frozenset({404, 410})
 _CLOSED = frozenset({401, 403})
@@ -43,8 +45,21 @@ class Document:
     validators: Validators
 
 
+@dataclass(frozen=True)
+class _Order:
+    """What is asked for, and how it may be answered."""
+
+    url: str
+    shown: str
+    accept: str
+    validators: Validators | None
+    wanted: Wanted
+    before: Callable[[str], None]
+    cut_at: int | None
+
+
 class Fetcher:
-    """Reads documents over HTTP. Safe to use from several threads: it shares nothing between reads."""
+    """Reads documents over HTTP. Safe to use from several threads: reads share their pace only."""
 
     def __init__(
         self,
@@ -54,13 +69,15 @@ class Fetcher:
         timeout_seconds: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         resolve: Resolve = system_resolver,
+        pace: Pace | None = None,
     ) -> None:
-        """``timeout_seconds`` bounds a read as a whole: connecting, redirects and body."""
+        """``timeout_seconds`` bounds a read as a whole: connecting, redirects and body, not the waits of ``pace``."""
         self._allowed = allowed_private_hosts
         self._max_bytes = max_bytes
         self._timeout = timeout_seconds
         self._now = now
         self._resolve = resolve
+        self._pace = pace or Pace(0)
 
     def get(
         self,
@@ -68,9 +85,14 @@ class Fetcher:
         *,
         accept: str,
         validators: Validators | None = None,
-        wanted: Callable[[str], bool] = lambda _: True,
+        wanted: Wanted = lambda _url, _media_type: True,
+        before: Callable[[str], None] = lambda _url: None,
+        cut_at: int | None = None,
     ) -> Document | None:
-        """The document at ``url``; None when it has not changed or its media type is not ``wanted``.
+        """The document at ``url``; None when it has not changed or is not ``wanted``.
+
+        ``before`` is called with each address before it is asked, redirects too; what it raises ends the read.
+        With ``cut_at``, no more than so many bytes are read, and a longer document is cut short.
 
         Raises:
             Retryable: no connection, no such name, out of time, cut short, or the server failed (5xx).
@@ -79,7 +101,7 @@ class Fetcher:
         """
         shown = without_credentials(url)
         try:
-            return self._get(url, shown, accept, validators, wanted)
+            return self._get(_Order(url, shown, accept, validators, wanted, before, cut_at))
         except httpcore.TimeoutException as error:
             raise Retryable(f"{shown} did not answer within {self._timeout:g} s") from error
         except httpcore.ConnectError as error:
@@ -91,39 +113,46 @@ class Fetcher:
         except (httpx.InvalidURL, httpcore.UnsupportedProtocol, httpx.UnsupportedProtocol, UnicodeError) as error:
             raise Permanent(f"{shown!r} is not a URL that can be read; correct it ({error})") from error
 
-    def _get(
-        self, url: str, shown: str, accept: str, validators: Validators | None, wanted: Callable[[str], bool]
-    ) -> Document | None:
-        network = GuardedNetwork(
-            allowed_private_hosts=self._allowed, deadline=time.monotonic() + self._timeout, resolve=self._resolve
-        )
+    def _get(self, order: _Order) -> Document | None:
+        deadline = Deadline(time.monotonic() + self._timeout)
+        network = GuardedNetwork(allowed_private_hosts=self._allowed, deadline=deadline, resolve=self._resolve)
         # No proxy, even if the environment names one: a proxy resolves names itself, so the check of
         # addresses would judge the proxy's and not the server's.
         with (
             _GuardedTransport(network, self._tls) as transport,
             httpx.Client(transport=transport, trust_env=False) as client,
         ):
-            request = client.build_request("GET", url, headers=_headers(accept, validators))
+            request = client.build_request("GET", order.url, headers=_headers(order.accept, order.validators))
             for _ in range(MAX_REDIRECTS + 1):
+                self._wait_for_leave(request.url, order, deadline)
                 response = client.send(request, stream=True)
                 if response.next_request is None:
-                    return self._read(response, shown, validators, wanted)
+                    return self._read(response, order, deadline)
                 # httpx, when it follows by itself, reads a redirect's body without a bound.
                 response.close()
                 request = response.next_request
-        raise Permanent(f"{shown} redirects more than {MAX_REDIRECTS} times; use the address it ends at")
+        raise Permanent(f"{order.shown} redirects more than {MAX_REDIRECTS} times; use the address it ends at")
 
-    def _read(
-        self, response: httpx.Response, shown: str, validators: Validators | None, wanted: Callable[[str], bool]
-    ) -> Document | None:
-        if response.status_code == httpx.codes.NOT_MODIFIED and validators is not None:
+    def _wait_for_leave(self, url: httpx.URL, order: _Order, deadline: Deadline) -> None:
+        began = time.monotonic()
+        if url.scheme in {"http", "https"}:  # others are refused when they are sent
+            order.before(str(url))
+            self._pace.wait(url.netloc.decode("ascii").lower())
+        deadline.at += time.monotonic() - began
+
+    def _read(self, response: httpx.Response, order: _Order, deadline: Deadline) -> Document | None:
+        if response.status_code == httpx.codes.NOT_MODIFIED and order.validators is not None:
             return None
         if not response.is_success:
-            self._refuse(response, shown)
+            self._refuse(response, order.shown)
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not wanted(media_type):
+        began = time.monotonic()
+        is_wanted = order.wanted(str(response.url), media_type)
+        deadline.at += time.monotonic() - began
+        if not is_wanted:
             return None
-        body = b"".join(self._within_limit(_decompressed(response, shown), shown))
+        chunks = _decompressed(response, order.shown)
+        body = first_bytes(chunks, order.cut_at) if order.cut_at else b"".join(self._within_limit(chunks, order.shown))
         return Document(
             url=str(response.url),
             body=body,
@@ -224,28 +253,29 @@ def _decompressed(response: httpx.Response, shown: str) -> Iterator[bytes]:
     if encoding in {"", "identity"}:
         yield from response.iter_raw()
     elif encoding in {"gzip", "x-gzip", "deflate"}:
-        yield from _inflated(response.iter_raw(), shown)
+        yield from inflated(response.iter_raw(), shown)
     else:
         raise Permanent(f"{shown} is encoded as {encoding[:40]!r}, which was not asked for; serve it plain or as gzip")
 
 
-def _inflated(chunks: Iterator[bytes], shown: str) -> Iterator[bytes]:
-    """gzip or zlib data in pieces of bounded size, so that a bomb is noticed before it has gone off."""
-    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: find out whether it is gzip or zlib
+def gunzipped(document: Document, *, max_bytes: int) -> Document:
+    """``document`` with its body unpacked, if that is a gzip file (as many sitemaps are).
+
+    Raises:
+        Permanent: it holds more than ``max_bytes``, or is damaged.
+    """
+    if not document.body.startswith(b"\x1f\x8b"):
+        return document
+    shown = without_credentials(document.url)
+    body = bytearray()
     try:
-        for chunk in chunks:
-            pending = chunk
-            while pending:
-                yield inflater.decompress(pending, _CHUNK_BYTES)
-                pending = inflater.unconsumed_tail
-            if inflater.eof:
-                return
-        while rest := inflater.decompress(b"", _CHUNK_BYTES):
-            yield rest
-    except zlib.error as error:
-        raise Retryable(f"{shown} sent damaged compressed data ({error})") from error
-    if not inflater.eof:
-        raise Retryable(f"{shown} broke off while it was read (its compressed data ends early)")
+        for piece in inflated(iter((document.body,)), shown):
+            body += piece
+            if len(body) > max_bytes:
+                raise Permanent(too_large(shown, max_bytes))
+    except Retryable as error:
+        raise Permanent(f"{shown} is a damaged gzip file; mend it ({error})") from error
+    return replace(document, body=bytes(body))
 
 
 def retry_after(value: str | None, now: Callable[[], datetime]) -> float | None:

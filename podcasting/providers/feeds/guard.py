@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import httpcore
@@ -51,6 +52,20 @@ def system_resolver(host: str, port: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
+@dataclass
+class Deadline:
+    """When a read must be over: a reading of ``time.monotonic``, in seconds. It may be put off."""
+
+    at: float
+
+    def left(self, late: type[httpcore.TimeoutException]) -> float:
+        """Seconds left; raises ``late`` when there are none."""
+        left = self.at - time.monotonic()
+        if left <= 0:
+            raise late("out of time")
+        return left
+
+
 class GuardedNetwork(httpcore.NetworkBackend):
     """Connects to public addresses, and to private ones of hosts that were allowed, until a deadline.
 
@@ -58,8 +73,8 @@ class GuardedNetwork(httpcore.NetworkBackend):
     httpcore begin anew at each byte, so a server that dribbles would never meet them.
     """
 
-    def __init__(self, *, allowed_private_hosts: frozenset[str], deadline: float, resolve: Resolve) -> None:
-        """``deadline`` is a reading of ``time.monotonic``, in seconds."""
+    def __init__(self, *, allowed_private_hosts: frozenset[str], deadline: Deadline, resolve: Resolve) -> None:
+        """``deadline`` may be put off by its owner while the network is in use."""
         self._allowed = frozenset(host.lower() for host in allowed_private_hosts)
         self._deadline = deadline
         self._resolve = resolve
@@ -84,7 +99,7 @@ class GuardedNetwork(httpcore.NetworkBackend):
         failure: Exception = httpcore.ConnectError("no address")
         for tried, address in enumerate(addresses):
             # An address that never answers (IPv6 without a route) leaves time for the next one.
-            share = _seconds_left(self._deadline, httpcore.ConnectTimeout) / (len(addresses) - tried)
+            share = self._deadline.left(httpcore.ConnectTimeout) / (len(addresses) - tried)
             try:
                 stream = self._plain.connect_tcp(
                     address, port, timeout=share, local_address=local_address, socket_options=socket_options
@@ -132,15 +147,15 @@ class GuardedNetwork(httpcore.NetworkBackend):
 class _TimedStream(httpcore.NetworkStream):
     """A stream whose every operation ends by the deadline."""
 
-    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
         self._stream = stream
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        return self._stream.read(max_bytes, timeout=_seconds_left(self._deadline, httpcore.ReadTimeout))
+        return self._stream.read(max_bytes, timeout=self._deadline.left(httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        self._stream.write(buffer, timeout=_seconds_left(self._deadline, httpcore.WriteTimeout))
+        self._stream.write(buffer, timeout=self._deadline.left(httpcore.WriteTimeout))
 
     def start_tls(
         self,
@@ -148,7 +163,7 @@ class _TimedStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
-        left = _seconds_left(self._deadline, httpcore.ConnectTimeout)
+        left = self._deadline.left(httpcore.ConnectTimeout)
         return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, timeout=left), self._deadline)
 
     def close(self) -> None:
@@ -156,10 +171,3 @@ class _TimedStream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
-
-
-def _seconds_left(deadline: float, late: type[httpcore.TimeoutException]) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise late("out of time")
-    return left

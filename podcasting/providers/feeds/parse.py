@@ -13,16 +13,17 @@ import feedparser  # type: ignore[import-untyped]
 
 from podcasting.errors import Permanent
 from podcasting.providers.feeds import Entry, Feed
+from podcasting.providers.feeds.dates import newest_first
 from podcasting.providers.feeds.fetch import Document, without_credentials
-from podcasting.providers.feeds.text import decode, is_excessive, plain_text, tidy
+from podcasting.providers.feeds.limits import (
+    MAX_ENTRIES,
+    MAX_KEY_CHARACTERS,
+    MAX_TEXT_CHARACTERS,
+    MAX_TITLE_CHARACTERS,
+)
+from podcasting.providers.feeds.markup import root_of
+from podcasting.providers.feeds.text import decode, plain_text, tidy
 
-MAX_ENTRIES = 1000
-MAX_TEXT_CHARACTERS = 50_000
-MAX_TITLE_CHARACTERS = 300
-MAX_KEY_CHARACTERS = 1000
-
-_ENTITY = re.compile(r"<!\s*ENTITY", re.IGNORECASE)
-_PROLOG = re.compile(r"\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[[^\]]*\]\s*)?>", re.DOTALL | re.IGNORECASE)
 _UTF8 = {"content-type": "application/xml; charset=utf-8"}
 
 ResolveLink = Callable[[str], str | None]
@@ -38,33 +39,17 @@ def parse_feed(document: Document, resolve_link: ResolveLink) -> Feed:
         Permanent: entities are declared, its markup is excessive, or it is not a feed; says what it looks like.
     """
     shown = without_credentials(document.url)
-    text = decode(document.body, document.charset)
-    # feedparser expands entities, which lets a short document become a huge one. The search is over
-    # all of the decoded text: what a parser takes for the DOCTYPE can be argued about.
-    if _ENTITY.search(text):
-        raise Permanent(f"{shown} declares XML entities, which may be a bomb; publish the feed without them")
-    if is_excessive(text):
-        raise Permanent(f"{shown} holds more markup than a feed can need; use a shorter feed")
-    root = _without_prolog(text)
+    # feedparser expands entities, and its patterns for the prolog take quadratic time on a hostile one.
+    root = root_of(decode(document.body, document.charset), shown)
     parsed = _parsed(root)
     if not parsed.get("version") and not parsed["entries"]:
-        raise Permanent(f"{shown} is not a feed: it looks like {_looks_like(root)}; give the address of RSS or Atom")
+        raise Permanent(f"{shown} is not a feed: it looks like {_looks_like(root)}; docs/sources.md lists what is read")
     entries = [_entry(item, resolve_link) for item in parsed["entries"][:MAX_ENTRIES]]
     return Feed(
         title=_title(parsed["feed"]),
-        entries=tuple(sorted(entries, key=_newest_first)),
+        entries=tuple(sorted(entries, key=lambda entry: newest_first(entry.published_at))),
         validators=document.validators,
     )
-
-
-def _without_prolog(text: str) -> str:
-    """``text`` from its root on. The prolog has nothing a feed needs, and feedparser's patterns for
-    it take quadratic time on a hostile one.
-    """
-    position = 0
-    while match := _PROLOG.match(text, position):
-        position = match.end()
-    return text[position:]
 
 
 def _parsed(root: str) -> Mapping[str, Any]:
@@ -141,7 +126,3 @@ def _published_at(item: Mapping[str, Any]) -> datetime | None:
             except (ValueError, OverflowError, TypeError):
                 continue
     return None
-
-
-def _newest_first(entry: Entry) -> float:
-    return -entry.published_at.timestamp() if entry.published_at else float("inf")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 import re
+import unicodedata
 from typing import Final
 
 from lxml import etree, html
@@ -40,6 +42,10 @@ MAX_TAGS: Final = 150_000
 MAX_TAG_CHARACTERS: Final = 16_384
 MAX_NAMESPACES: Final = 5_000
 _ENTITIES_PER_TAG: Final = 10  # what an entity costs a parser, against a tag
+_LOOKED_AT_BYTES: Final = 8192
+_CONTROLS: Final = bytes([*range(1, 9), *range(14, 27), *range(28, 32), 127])
+_SENTENCE_SPACES: Final = 7
+_SENTENCE_CHARACTERS: Final = 60  # of a script that puts no spaces between words
 _MARKUP = re.compile(r"<[a-zA-Z/!?]|&[#a-zA-Z]")
 
 
@@ -65,13 +71,16 @@ def _clean(text: str) -> str:
     return text.replace("\0", "").removeprefix("\ufeff")
 
 
-def is_excessive(markup: str) -> bool:
+def is_excessive(markup: str, *, most_tags: int = MAX_TAGS) -> bool:
     """Whether ``markup`` would keep a parser busy for more than some seconds, whatever its size in bytes.
 
     Parsers of feeds and pages take about 0.1 ms a tag, and quadratic time on attributes and
     namespaces; real documents of the size that is read stay far below these limits.
     """
-    if markup.count("<") + markup.count("&") // _ENTITIES_PER_TAG > MAX_TAGS or markup.count("xmlns:") > MAX_NAMESPACES:
+    if (
+        markup.count("<") + markup.count("&") // _ENTITIES_PER_TAG > most_tags
+        or markup.count("xmlns:") > MAX_NAMESPACES
+    ):
         return True
     return any(piece.find(">") > MAX_TAG_CHARACTERS for piece in markup.split("<"))
 
@@ -104,7 +113,31 @@ def plain_text(markup: str) -> str:
 
 def tidy(text: str) -> str:
     """One space between words, one line break between blocks, nothing unprintable."""
-    printable = "".join(letter if letter.isprintable() or letter in "\n\t\r" else " " for letter in text)
+    printable = "".join(letter if letter.isprintable() or letter in "\n\t\r" else _instead(letter) for letter in text)
     # HTML breaks lines anywhere; only `plain_text`'s own breaks mean a block.
     lines = (" ".join(line.split()) for line in printable.splitlines())
     return "\n".join(line for line in lines if line)
+
+
+def _instead(letter: str) -> str:
+    # Invisible ones (soft hyphens, zero-width and bidi marks) stand inside words; others, such as NBSP, between them.
+    return "" if unicodedata.category(letter) == "Cf" else " "
+
+
+def is_binary(body: bytes) -> bool:
+    """Whether ``body`` is no text in any encoding that is read: it holds what no text holds."""
+    start = body[:_LOOKED_AT_BYTES]
+    if any(start.startswith(mark) for mark, _ in _MARKS):
+        return False
+    return b"\0" in start or len(start.translate(None, _CONTROLS)) < len(start) * 0.95
+
+
+def wording(text: str) -> str:
+    """What ``text`` says, as a hash: the same tomorrow unless a sentence changed.
+
+    Short lines are left out where there are longer ones: dates, counts, share buttons and notices come and go on a
+    page that nobody edited.
+    """
+    lines = [" ".join(line.casefold().split()) for line in text.splitlines()]
+    sentences = [line for line in lines if line.count(" ") >= _SENTENCE_SPACES or len(line) >= _SENTENCE_CHARACTERS]
+    return hashlib.sha256("\n".join(sentences or filter(None, lines)).encode("utf-8", "replace")).hexdigest()
