@@ -11,9 +11,10 @@ from podcasting.models import EpisodeStatus, Podcast
 from podcasting.providers.writers import Brief, Script, Story
 from podcasting.stages.collect import Collected, CollectInput, Known, collect
 from podcasting.stages.cover import draw_cover
-from podcasting.stages.master import ClipDamaged, Mastered, MasterInput, master
+from podcasting.stages.master import Mastered, MasterInput, master
 from podcasting.stages.script import ScriptInput, script
 from podcasting.stages.speech import Speech, SpeechInput, speak
+from podcasting.stages.tape import ClipDamaged
 from podcasting.work import Work
 
 EMBEDDED_COVER_PIXELS = 1000
@@ -79,6 +80,7 @@ def generate(work: Work) -> None:
         language=podcast.language,
         episode_number=episode.number,
         slot=episode.slot,
+        mixing=chosen.mixing,
     )
 
     def mastered() -> Mastered:

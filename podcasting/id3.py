@@ -56,7 +56,7 @@ class Tag(NamedTuple):
 
 def render(tag: Tag) -> bytes:
     """The bytes to put before an MP3. The same tag gives the same bytes."""
-    language = _LANGUAGES.get(tag.language.split("-")[0].lower(), _UNKNOWN_LANGUAGE)
+    language = language_code(tag.language) or _UNKNOWN_LANGUAGE
     frames = [
         _text("TIT2", tag.title),
         _text("TPE1", tag.artist),
@@ -73,6 +73,11 @@ def render(tag: Tag) -> bytes:
     ]
     body = b"".join(frames)
     return b"ID3\x03\x00\x00" + _syncsafe(len(body)) + body
+
+
+def language_code(tag: str) -> str:
+    """The ISO 639-2 code of a BCP 47 ``tag``; empty for what is rarely spoken in podcasts."""
+    return _LANGUAGES.get(tag.split("-", maxsplit=1)[0].lower(), "")
 
 
 def _frame(name: str, body: bytes) -> bytes:

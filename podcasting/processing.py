@@ -31,7 +31,14 @@ def process(work: Work) -> None:
     written = work.output_of("script", Script)
     mastered = work.output_of("master", Mastered)
 
-    claimed = CheckInput(key=mastered.key, seconds=mastered.seconds, size_bytes=mastered.size_bytes)
+    claimed = CheckInput(
+        key=mastered.key,
+        seconds=mastered.seconds,
+        size_bytes=mastered.size_bytes,
+        audio_format=mastered.audio_format,
+        aimed_lufs=mastered.aimed_lufs,
+        aimed_peak_dbtp=mastered.aimed_peak_dbtp,
+    )
     try:
         work.run(
             "check",
@@ -61,6 +68,7 @@ def process(work: Work) -> None:
         json_transcript=transcripts.json_key,
         cover=drawn.key,
         chapters=mastered.chapters,
+        audio_format=mastered.audio_format,
     )
 
     def put_and_release() -> PublishedFiles:

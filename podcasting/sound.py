@@ -1,4 +1,4 @@
-"""Sound as the stages need it: clips as WAV, an MP3 made block by block, and the truth about a file.
+"""Sound as the stages need it: samples, clips as WAV, another sample rate, loudness, and FFmpeg's filters.
 
 Built on PyAV (FFmpeg). Everything streams in short blocks: a filter that is given an hour at once
 keeps several copies of it in memory.
@@ -6,27 +6,23 @@ keeps several copies of it in memory.
 
 from __future__ import annotations
 
-import gc
 import io
 import math
 import wave
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import NamedTuple
 
 import av
 import numpy as np
-from av.audio.stream import AudioStream
 from av.filter import Graph
 
 from podcasting.providers.voices import Samples
 
 BLOCK = 4_800
 """Samples a filter is given at once: measured, a whole utterance took 776 MB where blocks took 321."""
-MP3_SAMPLE_RATE = 44_100
-"""Samples a second: Apple recommends 44.1 or 48 kHz (podcasters.apple.com/support/893-audio-requirements)."""
-MP3_BIT_RATE = 96_000
-"""Bits a second, constant so that players seek exactly; Apple recommends 96 to 128 kbit/s for mono."""
+SAMPLE_RATE = 44_100
+"""Samples a second of finished audio and of music: Apple recommends 44.1 or 48 kHz
+(podcasters.apple.com/support/893-audio-requirements)."""
 QUIET_DBFS = -50.0
 """Below this nobody listening on a train hears anything."""
 SILENT_LUFS = -70.0
@@ -37,19 +33,6 @@ _FULL_SCALE = 32_767
 
 class SoundError(ValueError):
     """The bytes cannot be decoded as the sound they should be."""
-
-
-class Measurement(NamedTuple):
-    """What decoding a whole file showed."""
-
-    seconds: float
-    """Sound that can really be decoded, whatever the header promises."""
-    loudness_lufs: float
-    """Integrated loudness (EBU R 128) of the channels as they are: a mono file is not doubled."""
-    peak_dbtp: float
-    """The highest true peak, decibels below full scale."""
-    longest_silence_seconds: float
-    """The longest stretch under :data:`QUIET_DBFS`."""
 
 
 def amplitude(decibels: float) -> float:
@@ -90,10 +73,7 @@ def read_wav(content: bytes) -> tuple[Samples, int]:
 
 def resample(samples: Samples, rate: int, to: int) -> Samples:
     """``samples`` of ``rate`` a second as ``to`` a second; the length in seconds stays."""
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=to)
-    frames = [made for frame in _frames([samples], rate) for made in resampler.resample(frame)]
-    frames += resampler.resample(None)
-    return np.concatenate([_mono(frame) for frame in frames])
+    return np.concatenate(list(resampled([samples], rate, to)))
 
 
 class LoudnessMeter:
@@ -110,16 +90,16 @@ class LoudnessMeter:
 
     def hear(self, samples: Samples, rate: int) -> None:
         """Take in mono ``samples``; every call must give the same ``rate``."""
-        for frame in _frames([samples], rate, self._heard):
+        for frame in frames_of([samples], rate, self._heard):
             self.hear_frame(frame)
         self._heard += len(samples)
 
     def hear_frame(self, frame: av.AudioFrame) -> None:
         """Take in a decoded frame; every frame must have the format of the first."""
         if self._graph is None:
-            self._graph = _chain(frame, ("ebur128", self._options))
+            self._graph = chain(frame, ("ebur128", self._options))
         self._graph.push(frame)
-        for heard in _pulled(self._graph):
+        for heard in pulled(self._graph):
             self._latest = heard.metadata or self._latest
 
     @property
@@ -134,78 +114,30 @@ class LoudnessMeter:
         return 20 * math.log10(peak) if peak > 0 else _FLOOR_DBTP
 
 
-def encode_mp3(blocks: Iterable[Samples], rate: int, *, ceiling_dbfs: float) -> bytes:
-    """Mono ``blocks`` of ``rate`` samples a second as a constant-bit-rate MP3 without tags.
-
-    ``ceiling_dbfs`` is where the limiter holds the peaks of the samples; the codec adds some on top.
-    The same blocks make the same bytes.
-    """
-    file = io.BytesIO()
-    # bitexact: the encoder's version stays out of the file, so that an update does not change it.
-    options = {"id3v2_version": "0", "write_id3v1": "0", "fflags": "+bitexact"}
-    with av.open(file, "w", format="mp3", options=options) as container:
-        stream = container.add_stream("libmp3lame", rate=MP3_SAMPLE_RATE)
-        stream.layout, stream.format, stream.bit_rate = "mono", "fltp", MP3_BIT_RATE
-        for frame in _limited(blocks, rate, amplitude(ceiling_dbfs)):
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return file.getvalue()
+def resampled(blocks: Iterable[Samples], rate: int, to: int) -> Iterator[Samples]:
+    """``blocks`` of ``rate`` samples a second as blocks of ``to`` a second; a moment stays at its second."""
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=to)
+    for frame in frames_of(blocks, rate):
+        yield from map(_mono, resampler.resample(frame))
+    yield from map(_mono, resampler.resample(None))
 
 
-def measure_mp3(content: bytes, tick: Callable[[float], None] = lambda _: None) -> Measurement:
-    """Decode all of ``content`` and measure it; ``tick`` is told every minute of sound that passed.
-
-    Raises:
-        SoundError: it is no MP3, holds no sound, or stops decoding midway.
-    """
-    try:
-        return _measured(content, tick)
-    finally:
-        # A filter graph of PyAV's refers to itself: this one, and those of the clips and of the encoding before it,
-        # hold megabytes until the collector comes by, and for so few objects it comes seldom.
-        gc.collect()
-
-
-def _measured(content: bytes, tick: Callable[[float], None]) -> Measurement:
-    meter, silence, seconds = LoudnessMeter(), _Silence(), 0.0
-    try:
-        with av.open(io.BytesIO(content), "r") as container:
-            for frame in container.decode(_mp3_stream(container)):
-                meter.hear_frame(frame)
-                duration = frame.samples / frame.sample_rate
-                silence.hear(frame, duration)
-                if seconds // 60 != (seconds + duration) // 60:
-                    tick(seconds)
-                seconds += duration
-    except av.FFmpegError as error:
-        raise SoundError(f"it does not decode after {seconds:.1f} s: {error.strerror}") from error
-    if not seconds:
-        raise SoundError("no sound decodes from it")
-    return Measurement(seconds, meter.loudness_lufs, meter.peak_dbtp, silence.longest)
+def filtered(samples: Samples, rate: int, *filters: tuple[str, str]) -> Samples:
+    """Mono ``samples`` as FFmpeg's ``filters`` (each its name and arguments) leave them."""
+    graph: Graph | None = None
+    parts: list[Samples] = []
+    for frame in frames_of([samples], rate):
+        graph = graph or chain(frame, *filters, ("aformat", "sample_fmts=flt:channel_layouts=mono"))
+        graph.push(frame)
+        parts += map(_mono, pulled(graph))
+    if graph is None:
+        return samples
+    graph.push(None)
+    return np.concatenate([*parts, *map(_mono, pulled(graph))])
 
 
-class _Silence:
-    """Follows the longest stretch of quiet frames (26 ms each in an MP3)."""
-
-    def __init__(self) -> None:
-        self.longest = self._current = 0.0
-        self._threshold = amplitude(QUIET_DBFS)
-
-    def hear(self, frame: av.AudioFrame, seconds: float) -> None:
-        # The planes as they are (FFmpeg decodes MP3 to floats): copied to an array of PyAV's they took twice as long.
-        channels = [np.frombuffer(memoryview(plane), np.float32, frame.samples) for plane in frame.planes]
-        quiet = all(max(channel.max(), -channel.min()) < self._threshold for channel in channels)
-        self._current = self._current + seconds if quiet else 0.0
-        self.longest = max(self.longest, self._current)
-
-
-def _mp3_stream(container: av.container.InputContainer) -> AudioStream:
-    if container.format.name != "mp3" or not container.streams.audio:
-        raise SoundError(f"it is no MP3 but {container.format.long_name}")
-    return container.streams.audio[0]
-
-
-def _frames(blocks: Iterable[Samples], rate: int, position: int = 0) -> Iterator[av.AudioFrame]:
+def frames_of(blocks: Iterable[Samples], rate: int, position: int = 0) -> Iterator[av.AudioFrame]:
+    """Mono ``blocks`` as frames of at most :data:`BLOCK` samples; the first has ``position`` samples before it."""
     for block in blocks:
         for start in range(0, len(block), BLOCK):
             part = np.ascontiguousarray(block[start : start + BLOCK], np.float32)
@@ -215,25 +147,8 @@ def _frames(blocks: Iterable[Samples], rate: int, position: int = 0) -> Iterator
             yield frame
 
 
-def _limited(blocks: Iterable[Samples], rate: int, ceiling: float) -> Iterator[av.AudioFrame]:
-    graph: Graph | None = None
-    for frame in _frames(blocks, rate):
-        graph = graph or _chain(
-            frame,
-            ("aresample", str(MP3_SAMPLE_RATE)),
-            # level=disabled: or it turns the volume up again by what it limited.
-            # latency=1: or everything comes 5 ms late, and the end is lost.
-            ("alimiter", f"limit={ceiling:.6f}:attack=5:release=50:level=disabled:latency=1"),
-            ("aformat", "sample_fmts=fltp:channel_layouts=mono"),
-        )
-        graph.push(frame)
-        yield from _pulled(graph)
-    if graph is not None:
-        graph.push(None)
-        yield from _pulled(graph)
-
-
-def _chain(first: av.AudioFrame, *filters: tuple[str, str]) -> Graph:
+def chain(first: av.AudioFrame, *filters: tuple[str, str]) -> Graph:
+    """A graph of ``filters``, one after another, for frames like ``first``."""
     graph = Graph()
     source = graph.add_abuffer(
         sample_rate=first.sample_rate, format=first.format, layout=first.layout, time_base=first.time_base
@@ -243,7 +158,8 @@ def _chain(first: av.AudioFrame, *filters: tuple[str, str]) -> Graph:
     return graph
 
 
-def _pulled(graph: Graph) -> Iterator[av.AudioFrame]:
+def pulled(graph: Graph) -> Iterator[av.AudioFrame]:
+    """The frames that ``graph`` has ready."""
     while True:
         try:
             frame = graph.pull()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from podcasting.errors import Permanent
+from podcasting.measuring import Measurement, measure
+from podcasting.mixing import AudioFormat
 from podcasting.models import Frozen
 from podcasting.providers.storage import Storage
-from podcasting.sound import QUIET_DBFS, SILENT_LUFS, Measurement, SoundError, measure_mp3
-from podcasting.stages.master import HIGHEST_PEAK_DBTP, TARGET_LUFS
+from podcasting.sound import QUIET_DBFS, SILENT_LUFS, SoundError
 
 LOUDNESS_TOLERANCE_LU = 0.5
 PEAK_TOLERANCE_DB = 0.05
@@ -24,6 +25,10 @@ class CheckInput(Frozen):
     key: str
     seconds: float
     size_bytes: int
+    audio_format: AudioFormat = "mp3"
+    aimed_lufs: float = -16.0
+    aimed_peak_dbtp: float = -1.0
+    """How loud it should be, and its highest peak."""
 
 
 class Checked(Frozen):
@@ -57,10 +62,12 @@ def check(given: CheckInput, workspace: Storage, progress: Callable[[str], None]
     progress("checking the audio")
     content = _content(given, workspace)
     try:
-        measured = measure_mp3(content, lambda seconds: progress(f"checked {seconds / 60:.0f} min"))
+        measured = measure(
+            content, lambda seconds: progress(f"checked {seconds / 60:.0f} min"), audio_format=given.audio_format
+        )
     except SoundError as error:
         raise AudioDamaged(given.key, str(error)) from error
-    fault = _fault(measured, given.seconds)
+    fault = _fault(measured, given)
     if fault:
         raise AudioDamaged(given.key, fault)
     return Checked(size_bytes=len(content), **measured._asdict())
@@ -78,17 +85,17 @@ def _content(given: CheckInput, workspace: Storage) -> bytes:
     return content
 
 
-def _fault(measured: Measurement, promised_seconds: float) -> str | None:
+def _fault(measured: Measurement, given: CheckInput) -> str | None:
     """Why a file that measures so may not be published, or None."""
     seconds, loudness, peak, silence = measured
-    if abs(seconds - promised_seconds) > DURATION_TOLERANCE_SECONDS:
-        return f"{seconds:.1f} s of it decode where {promised_seconds:.1f} s were made"
+    if abs(seconds - given.seconds) > DURATION_TOLERANCE_SECONDS:
+        return f"{seconds:.1f} s of it decode where {given.seconds:.1f} s were made"
     if loudness <= SILENT_LUFS:
         return "it is silent"
     if silence >= LONGEST_SILENCE_SECONDS:
         return f"{silence:.1f} s of it are silent (under {QUIET_DBFS:.0f} dBFS)"
-    if abs(loudness - TARGET_LUFS) > LOUDNESS_TOLERANCE_LU:
-        return f"its loudness is {loudness:.1f} LUFS, not {TARGET_LUFS:.0f} ±{LOUDNESS_TOLERANCE_LU}"
-    if peak > HIGHEST_PEAK_DBTP + PEAK_TOLERANCE_DB:
-        return f"its peak is {peak:.1f} dBTP, over {HIGHEST_PEAK_DBTP}"
+    if abs(loudness - given.aimed_lufs) > LOUDNESS_TOLERANCE_LU:
+        return f"its loudness is {loudness:.1f} LUFS, not {given.aimed_lufs:g} ±{LOUDNESS_TOLERANCE_LU}"
+    if peak > given.aimed_peak_dbtp + PEAK_TOLERANCE_DB:
+        return f"its peak is {peak:.1f} dBTP, over {given.aimed_peak_dbtp}"
     return None

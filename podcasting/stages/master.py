@@ -1,71 +1,45 @@
-"""Mastering: clips become one MP3 as loud as podcasts are, with tags, chapters and cover."""
+"""Mastering: clips and music become one file as loud as podcasts are, with tags, chapters and cover."""
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import IO, NamedTuple
+from contextlib import ExitStack
+from typing import IO
 
-import numpy as np
 from pydantic import model_validator
 
-from podcasting.errors import Permanent, Retryable
+from podcasting.encoding import encode_m4a, encode_mp3
+from podcasting.errors import Permanent
 from podcasting.fingerprint import fingerprint
 from podcasting.id3 import Tag, TaggedChapter, render
+from podcasting.measuring import Measurement, measure
+from podcasting.mixing import AudioFormat, Mixing
 from podcasting.models import Frozen, UtcDatetime
+from podcasting.music import Recording, recorded
 from podcasting.providers.storage import Storage
 from podcasting.providers.voices import Samples
 from podcasting.providers.writers import Script
-from podcasting.sound import (
-    BLOCK,
-    QUIET_DBFS,
-    SILENT_LUFS,
-    LoudnessMeter,
-    Measurement,
-    SoundError,
-    amplitude,
-    encode_mp3,
-    measure_mp3,
-    read_wav,
-)
-from podcasting.stages.speech import Clip, Speech
+from podcasting.sound import SAMPLE_RATE, SoundError
+from podcasting.stages.score import Pieces, Score
+from podcasting.stages.speech import Speech
+from podcasting.stages.tape import SHORTEST_LEAD_SECONDS, Cue, Tape, record
 
 MASTER_VERSION = 2
 """Part of the audio's key: raise it when the same input shall sound different."""
-TARGET_LUFS = -16.0
-"""Apple's loudness for podcasts, ±1: https://podcasters.apple.com/support/893-audio-requirements."""
-HIGHEST_PEAK_DBTP = -1.0
-"""Apple's limit for true peaks (the same page)."""
+AUDIO_TYPES: dict[AudioFormat, str] = {"mp3": "audio/mpeg", "m4a": "audio/x-m4a"}
+"""Media types, as Apple's "A podcaster's guide to RSS" has them in an enclosure."""
 _CLOSE_ENOUGH_LU = 0.3
 """Narrower than what the check allows, because no two decoders agree to the last digit."""
 _PASSES = 6
 _FIRST_GAIN_DB = 0.85
 """What limiter and codec took from the loudness of speech when measured: most episodes need one pass."""
-_FIRST_CEILING_DBFS = -2.5
+_FIRST_CEILING_BELOW_PEAK_DB = 1.5
 """LAME added up to 1.3 dB to the highest peak of ten minutes of speech when measured."""
 _PEAK_MARGIN_DB = 0.1
-_LEAD_SECONDS = 0.4
-_TURN_PAUSE_SECONDS = 0.35
-_SECTION_PAUSE_SECONDS = 0.9
 _CHAPTER_BEFORE_SPEECH_SECONDS = 0.25
 """A player lands up to two MP3 frames beside the place it seeks: that may not cost a syllable."""
-_KEPT_BEFORE_SECONDS, _KEPT_AFTER_SECONDS = 0.05, 0.1
-"""What trimming leaves of an engine's own silence: soft consonants begin and end below the threshold."""
-_FADE_SECONDS = 0.008
-
-
-class ClipDamaged(Retryable):
-    """A clip is missing or broken: the speech stage makes it again, and only it."""
-
-
-class Cue(Frozen):
-    """Who says what, and when: seconds in the finished audio."""
-
-    host: str
-    text: str
-    start: float
-    end: float
 
 
 class Chapter(Frozen):
@@ -88,6 +62,7 @@ class MasterInput(Frozen):
     """BCP 47."""
     episode_number: int
     slot: UtcDatetime
+    mixing: Mixing = Mixing()
 
     @model_validator(mode="after")
     def _a_clip_for_each_turn(self) -> MasterInput:
@@ -110,29 +85,54 @@ class Mastered(Frozen):
     """One for each turn, in order."""
     chapters: tuple[Chapter, ...]
     """One for each section; the first starts at 0, the last ends with the audio."""
+    audio_format: AudioFormat = "mp3"
+    aimed_lufs: float = -16.0
+    aimed_peak_dbtp: float = -1.0
+    """What was chosen, for the check; the defaults are what was made before there was a choice."""
 
 
 def master(given: MasterInput, workspace: Storage, cover: bytes, progress: Callable[[str], None]) -> Mastered:
-    """Make the MP3 (mono, 44.1 kHz, 96 kbit/s) and store it in ``workspace``.
+    """Make the MP3 or M4A (mono, 44.1 kHz) and store it in ``workspace``.
 
-    Loudness and peak are those of the encoded file, decoded again: −16 ±0.5 LUFS, at most −1.0 dBTP.
+    Loudness and peak are those of the encoded file, decoded again: ±0.5 LU of what was chosen, and at most that peak.
     The same input makes the same bytes. ``cover`` is a JPEG.
 
     ``progress`` is told of each clip, pass and minute, and ends the stage at once by raising.
 
     Raises:
-        ClipDamaged: a clip is missing or broken.
-        Permanent: the loudness cannot be reached.
+        ClipDamaged: a clip is missing, broken or unfit.
+        Permanent: the loudness cannot be reached, music is missing, or a clip was unfit twice.
         Retryable: the storage failed for a reason that may pass.
     """
-    with tempfile.TemporaryFile() as file:
-        tape = _Tape(file, given.speech.sample_rate)
-        cues = _record(given, workspace, tape, progress)
-        audio, measured = _encoded_to_standard(tape, progress)
+    mixing = given.mixing
+    with ExitStack() as files:
+
+        def on_disk() -> IO[bytes]:
+            return files.enter_context(tempfile.TemporaryFile())
+
+        score = _score(mixing, workspace, on_disk, progress)
+        tape = Tape(on_disk(), given.speech.sample_rate)
+        lead, after = (score.lead_seconds, score.after_seconds) if score else (SHORTEST_LEAD_SECONDS,) * 2
+        cues = record(given.speech, given.script, mixing, workspace, tape, progress, lead_seconds=lead)
+        promised = _chapters(given.script, cues, tape.seconds(after))
+
+        def encoded(gain_db: float, ceiling_dbfs: float) -> bytes:
+            blocks, rate = tape.play(mixing.loudness_lufs, gain_db, after), tape.rate
+            if score:
+                blocks, rate = score.played(blocks, rate, cues, gain_db), SAMPLE_RATE
+            blocks, bit_rate = _with_minutes(blocks, rate, progress), 1000 * mixing.bit_rate_kbps
+            if mixing.format == "mp3":
+                return encode_mp3(blocks, rate, ceiling_dbfs=ceiling_dbfs, bit_rate=bit_rate)
+            tag = _tag(given, promised, cover)
+            return encode_m4a(blocks, rate, ceiling_dbfs=ceiling_dbfs, bit_rate=bit_rate, tag=tag)
+
+        content, measured = _to_standard(encoded, mixing, progress)
     chapters = _chapters(given.script, cues, measured.seconds)
-    content = render(_tag(given, chapters, cover)) + audio
-    key = f"audio/{fingerprint('audio', MASTER_VERSION, given, hashlib.sha256(cover).hexdigest())}.mp3"
-    workspace.put(key, content, content_type="audio/mpeg")
+    if mixing.format == "mp3":
+        content = render(_tag(given, chapters, cover)) + content
+    audio = fingerprint("audio", MASTER_VERSION, given, hashlib.sha256(cover).hexdigest())
+    key = f"audio/{audio}.{mixing.format}"
+    workspace.put(key, content, content_type=AUDIO_TYPES[mixing.format])
     return Mastered(
         key=key,
         size_bytes=len(content),
@@ -141,118 +141,59 @@ def master(given: MasterInput, workspace: Storage, cover: bytes, progress: Calla
         peak_dbtp=measured.peak_dbtp,
         cues=cues,
         chapters=chapters,
+        audio_format=mixing.format,
+        aimed_lufs=mixing.loudness_lufs,
+        aimed_peak_dbtp=mixing.peak_dbtp,
     )
 
 
-class _Piece(NamedTuple):
-    pause: int
-    host: int
-    length: int
+def _score(
+    mixing: Mixing, workspace: Storage, on_disk: Callable[[], IO[bytes]], progress: Callable[[str], None]
+) -> Score | None:
+    """The music that was chosen, on disk and ready to play; None for none.
 
-
-class _Tape:
-    """The clips one after another in a file, so that memory does not grow with the episode.
-
-    Each host is heard on the way: two voices of unlike loudness leave the tape equally loud.
+    Raises:
+        Permanent: it is not in the workspace, or broken.
     """
-
-    def __init__(self, file: IO[bytes], rate: int) -> None:
-        self.rate = rate
-        self._file = file
-        self._pieces: list[_Piece] = []
-        self._meters: dict[int, LoudnessMeter] = {}
-        self._length = 0
-
-    def add(self, samples: Samples, *, host: int, pause_seconds: float) -> tuple[float, float]:
-        """Append ``samples`` after a pause; says from when to when they play, in seconds."""
-        pause = round(pause_seconds * self.rate)
-        self._pieces.append(_Piece(pause, host, len(samples)))
-        self._meters.setdefault(host, LoudnessMeter(peaks=False)).hear(samples, self.rate)
-        self._file.write(samples.astype(np.float32).tobytes())
-        start = self._length + pause
-        self._length = start + len(samples)
-        return start / self.rate, self._length / self.rate
-
-    def play(self, gain_db: float) -> Iterator[Samples]:
-        """All of it in blocks, each host at :data:`TARGET_LUFS` plus ``gain_db``."""
-        gains = {host: self._gain(meter) * amplitude(gain_db) for host, meter in self._meters.items()}
-        self._file.seek(0)
-        for piece in self._pieces:
-            yield np.zeros(piece.pause, np.float32)
-            for start in range(0, piece.length, BLOCK):
-                count = min(BLOCK, piece.length - start)
-                yield np.frombuffer(self._file.read(4 * count), np.float32) * np.float32(gains[piece.host])
-        yield np.zeros(round(_LEAD_SECONDS * self.rate), np.float32)
-
-    @staticmethod
-    def _gain(meter: LoudnessMeter) -> float:
-        too_short_to_measure = meter.loudness_lufs <= SILENT_LUFS
-        return 1.0 if too_short_to_measure else amplitude(TARGET_LUFS - meter.loudness_lufs)
+    pieces: dict[str, Recording] = {}
+    for part, key in (("intro", mixing.intro), ("outro", mixing.outro), ("bed", mixing.bed)):
+        if key is None:
+            continue
+        progress(f"opening the {part}")
+        fix = f"`airdate podcasts music PODCAST --{part} FILE` puts it there, --no-{part} does without it"
+        try:
+            pieces[part] = recorded(workspace.get(key), on_disk())
+        except KeyError:
+            raise Permanent(f"the {part}, {key}, is not in the workspace; {fix}") from None
+        except SoundError as error:
+            raise Permanent(f"the {part}, {key}, is damaged: {error}; {fix}") from error
+    return Score(mixing, Pieces(**pieces)) if pieces else None
 
 
-def _record(given: MasterInput, workspace: Storage, tape: _Tape, progress: Callable[[str], None]) -> tuple[Cue, ...]:
-    turns, clips = given.script.turns, given.speech.clips
-    cues: list[Cue] = []
-    section = None
-    for number, (turn, clip) in enumerate(zip(turns, clips, strict=True), start=1):
-        progress(f"joining clip {number} of {len(clips)}")
-        samples = _faded(_trimmed(_clip(workspace, clip, tape.rate), tape.rate), tape.rate)
-        pause = _TURN_PAUSE_SECONDS if turn.section == section else _SECTION_PAUSE_SECONDS
-        start, end = tape.add(samples, host=turn.host, pause_seconds=pause if cues else _LEAD_SECONDS)
-        cues.append(Cue(host=given.script.hosts[turn.host], text=turn.text, start=round(start, 3), end=round(end, 3)))
-        section = turn.section
-    return tuple(cues)
-
-
-def _clip(workspace: Storage, clip: Clip, rate: int) -> Samples:
-    try:
-        samples, clip_rate = read_wav(workspace.get(clip.key))
-    except KeyError as error:
-        raise ClipDamaged(f"clip {clip.key} is gone from the workspace; it is spoken again") from error
-    except SoundError as error:
-        raise ClipDamaged(f"clip {clip.key} is damaged: {error}; it is spoken again") from error
-    if clip_rate != rate:
-        raise ClipDamaged(f"clip {clip.key} has {clip_rate} samples a second, the others {rate}; it is spoken again")
-    return samples
-
-
-def _trimmed(samples: Samples, rate: int) -> Samples:
-    loud = np.flatnonzero(np.abs(samples) >= amplitude(QUIET_DBFS))
-    if not len(loud):
-        return samples
-    first = max(0, int(loud[0]) - round(_KEPT_BEFORE_SECONDS * rate))
-    return samples[first : int(loud[-1]) + 1 + round(_KEPT_AFTER_SECONDS * rate)]
-
-
-def _faded(samples: Samples, rate: int) -> Samples:
-    length = min(round(_FADE_SECONDS * rate), len(samples) // 2)
-    ramp = np.linspace(0, 1, length, dtype=np.float32)
-    faded = samples.copy()
-    faded[:length] *= ramp
-    faded[len(faded) - length :] *= ramp[::-1]
-    return faded
-
-
-def _encoded_to_standard(tape: _Tape, progress: Callable[[str], None]) -> tuple[bytes, Measurement]:
+def _to_standard(
+    encoded: Callable[[float, float], bytes], mixing: Mixing, progress: Callable[[str], None]
+) -> tuple[bytes, Measurement]:
     """Encode, measure what came out, correct, until loudness and peak are right.
 
     The codec costs some loudness and adds to the peaks, both by an amount that only the encoded
     file tells.
     """
-    gain, ceiling = _FIRST_GAIN_DB, _FIRST_CEILING_DBFS
+    gain, ceiling = _FIRST_GAIN_DB, mixing.peak_dbtp - _FIRST_CEILING_BELOW_PEAK_DB
     for attempt in range(1, _PASSES + 1):
         progress(f"encoding, pass {attempt}")
-        audio = encode_mp3(_with_minutes(tape.play(gain), tape.rate, progress), tape.rate, ceiling_dbfs=ceiling)
-        measured = measure_mp3(audio, lambda seconds: progress(f"measured {seconds / 60:.0f} min"))
-        off, over = TARGET_LUFS - measured.loudness_lufs, measured.peak_dbtp - HIGHEST_PEAK_DBTP
+        audio = encoded(gain, ceiling)
+        measured = measure(
+            audio, lambda seconds: progress(f"measured {seconds / 60:.0f} min"), audio_format=mixing.format
+        )
+        off, over = mixing.loudness_lufs - measured.loudness_lufs, measured.peak_dbtp - mixing.peak_dbtp
         if abs(off) <= _CLOSE_ENOUGH_LU and over <= 0:
             return audio, measured
         gain += off
         ceiling -= over + _PEAK_MARGIN_DB if over > 0 else 0
     raise Permanent(
         f"after {_PASSES} passes the audio has {measured.loudness_lufs:.1f} LUFS and {measured.peak_dbtp:.1f} dBTP, "
-        f"not {TARGET_LUFS} ±{_CLOSE_ENOUGH_LU} and at most {HIGHEST_PEAK_DBTP}; listen to its clips: a voice whose "
-        "peaks tower over its speech cannot be made louder"
+        f"not {mixing.loudness_lufs} ±{_CLOSE_ENOUGH_LU} and at most {mixing.peak_dbtp}; listen to its clips: a voice "
+        "whose peaks tower over its speech cannot be made louder"
     )
 
 

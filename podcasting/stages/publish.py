@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from podcasting.errors import Permanent
+from podcasting.mixing import AudioFormat
 from podcasting.models import Frozen
 from podcasting.providers.storage import Storage
-from podcasting.stages.master import Chapter
+from podcasting.stages.master import AUDIO_TYPES, Chapter
 
 AUDIO_TYPE = "audio/mpeg"
 VTT_TYPE = "text/vtt"
@@ -30,7 +31,7 @@ TAKE_DIGITS = 12
 
 
 class PublishInput(Frozen):
-    """What a finished episode consists of; all but ``chapters`` and the ids are workspace keys."""
+    """What a finished episode consists of; all but ``chapters``, the ids and the format are workspace keys."""
 
     podcast_id: str
     episode_id: str
@@ -40,6 +41,7 @@ class PublishInput(Frozen):
     json_transcript: str
     cover: str
     chapters: tuple[Chapter, ...]
+    audio_format: AudioFormat = "mp3"
 
 
 class PublishedFiles(Frozen):
@@ -69,15 +71,16 @@ def publish(given: PublishInput, workspace: Storage, site: Storage) -> Published
     audio = _content(workspace, given.audio)
     folder = f"{given.podcast_id}/{given.episode_id}/{hashlib.sha256(audio).hexdigest()[:TAKE_DIGITS]}"
     files = PublishedFiles(
-        audio=f"{folder}/audio.mp3",
+        audio=f"{folder}/audio.{given.audio_format}",
         audio_bytes=len(audio),
+        audio_type=AUDIO_TYPES[given.audio_format],
         vtt=f"{folder}/transcript.vtt",
         srt=f"{folder}/transcript.srt",
         json_transcript=f"{folder}/transcript.json",
         chapters=f"{folder}/chapters.json",
         cover=f"{given.podcast_id}/cover.jpg",
     )
-    site.put(files.audio, audio, content_type=AUDIO_TYPE, cache_seconds=DAY)
+    site.put(files.audio, audio, content_type=files.audio_type, cache_seconds=DAY)
     copies = [
         (given.vtt, files.vtt, f"{VTT_TYPE}; charset=utf-8", HOUR),
         (given.srt, files.srt, f"{SRT_TYPE}; charset=utf-8", HOUR),

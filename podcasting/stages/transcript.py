@@ -13,7 +13,7 @@ from typing import NamedTuple
 from podcasting.fingerprint import fingerprint
 from podcasting.models import Frozen
 from podcasting.providers.storage import Storage
-from podcasting.stages.master import Cue
+from podcasting.stages.tape import Cue
 
 TRANSCRIPT_VERSION = 1
 """Part of the transcripts' keys: raise it when the same cues shall be written differently."""

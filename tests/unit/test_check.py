@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from av.filter import Graph
 
+from podcasting.encoding import encode_mp3
 from podcasting.errors import LeaseLost, Permanent
+from podcasting.measuring import measure
 from podcasting.providers.voices import Samples
-from podcasting.sound import SoundError, amplitude, encode_mp3, measure_mp3, write_wav
+from podcasting.sound import SoundError, amplitude, write_wav
 from podcasting.stages.check import AudioDamaged, CheckInput, check
 from tests.fakes.storage import MemoryStorage
 from tests.fakes.voices import ToneVoice
@@ -24,7 +26,7 @@ KEY = "audio/0123456789abcdef.mp3"
 def speech(seconds: float) -> Samples:
     """A hum at −16 LUFS once encoded."""
     hum = ToneVoice().speak("m" * round(seconds / 0.06), 0)
-    measured = measure_mp3(encode_mp3([hum], RATE, ceiling_dbfs=-2))
+    measured = measure(encode_mp3([hum], RATE, ceiling_dbfs=-2, bit_rate=96_000))
     return hum * np.float32(amplitude(-16 - measured.loudness_lufs))
 
 
@@ -33,7 +35,7 @@ def silence(seconds: float) -> Samples:
 
 
 def mp3(*blocks: Samples, ceiling_dbfs: float = -2) -> bytes:
-    return encode_mp3(blocks, RATE, ceiling_dbfs=ceiling_dbfs)
+    return encode_mp3(blocks, RATE, ceiling_dbfs=ceiling_dbfs, bit_rate=96_000)
 
 
 HUM = speech(20)
@@ -154,6 +156,6 @@ def test_a_lost_lease_ends_it() -> None:
 def test_a_file_that_was_measured_leaves_no_filters_behind(content: bytes) -> None:
     mp3(HUM)  # its filters go too
     with suppress(SoundError):
-        measure_mp3(content)
+        measure(content)
 
     assert not [thing for thing in gc.get_objects() if type(thing) is Graph]

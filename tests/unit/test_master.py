@@ -16,8 +16,9 @@ from podcasting.errors import LeaseLost, Permanent
 from podcasting.providers.voices import Samples, Voice
 from podcasting.providers.writers import Script, Section, Turn
 from podcasting.sound import LoudnessMeter, write_wav
-from podcasting.stages.master import ClipDamaged, Mastered, MasterInput, master
+from podcasting.stages.master import Mastered, MasterInput, master
 from podcasting.stages.speech import Speech, SpeechInput, speak
+from podcasting.stages.tape import ClipDamaged
 from tests.fakes.storage import MemoryStorage
 from tests.fakes.voices import ToneVoice
 
@@ -47,12 +48,13 @@ class UnlikeVoices(ToneVoice):
         return super().speak(text, host) * np.float32(0.1 if host else 1)
 
 
-class ClickingVoice(ToneVoice):
-    """A click every two seconds, and next to nothing between: cannot be made loud."""
+class CracklingVoice(ToneVoice):
+    """A crackle of four clicks, and nothing till the next: cannot be made loud."""
 
     def speak(self, text: str, host: int) -> Samples:
         sound = super().speak(text, host) * np.float32(0)
-        sound[:: 2 * self.sample_rate] = 0.9
+        for milliseconds in (0, 4, 8, 12):
+            sound[milliseconds * self.sample_rate // 1000 :: 2 * self.sample_rate // 5] = 0.9
         return sound
 
 
@@ -237,7 +239,7 @@ def test_the_silence_an_engine_puts_around_a_turn_does_not_lengthen_the_pauses(c
 
 
 def test_gives_up_on_sound_that_cannot_be_made_loud(cover: bytes) -> None:
-    workspace, work = spoken(ClickingVoice())
+    workspace, work = spoken(CracklingVoice())
 
     with pytest.raises(Permanent, match=r"after 6 passes .* LUFS .* dBTP"):
         master(work, workspace, cover, silently)

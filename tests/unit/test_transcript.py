@@ -8,7 +8,7 @@ import re
 import pytest
 import webvtt
 
-from podcasting.stages.master import Cue
+from podcasting.stages.tape import Cue
 from podcasting.stages.transcript import TranscriptInput, Transcripts, transcript
 from tests.fakes.storage import MemoryStorage
 
