@@ -11,12 +11,14 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Self
 
+from lxml import etree
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError, StaticFileHandler
 
 from operations.companion import serve_until_left
 from podcasting.errors import AirdateError
 from podcasting.providers.storage.keys import is_key
+from podcasting.stages.feed import NAMESPACES
 from podcasting.stages.publish import (
     AUDIO_TYPE,
     CHAPTERS_TYPE,
@@ -32,12 +34,19 @@ CONTENT_TYPES = {
     ".html": f"{PAGE_TYPE}; charset=utf-8",
     ".jpg": COVER_TYPE,
     ".json": JSON_TYPE,
+    ".m4a": "audio/mp4",
     ".mp3": AUDIO_TYPE,
     ".srt": f"{SRT_TYPE}; charset=utf-8",
     ".vtt": f"{VTT_TYPE}; charset=utf-8",
     ".xml": f"{FEED_TYPE}; charset=utf-8",
 }
 """Written down, since Python's own table knows neither podcasts nor subtitles and differs between systems."""
+
+
+SELF = f"{{{NAMESPACES['atom']}}}link"
+NEW = f"{{{NAMESPACES['itunes']}}}new-feed-url"
+FEED_HEAD = 65_536
+"""Bytes of a feed within which its channel says where it moved; they come first (podcasting/stages/feed.py)."""
 
 
 class PortInUse(AirdateError):
@@ -143,6 +152,13 @@ class SiteFile(StaticFileHandler):
             raise HTTPError(404)
         return super().parse_url_path(url_path)
 
+    async def get(self, path: str, include_body: bool = True) -> None:  # noqa: FBT001, FBT002 - tornado's signature
+        """The file; of a feed that moved to another host, where to."""
+        if path.endswith("/feed.xml") and (address := moved_to(self.root, path)):
+            self.redirect(address, permanent=True)
+            return
+        await super().get(path, include_body)
+
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         """The file to serve; 404 for a file asked for as if it were a folder, whose relative links would mislead."""
         if self.path.endswith("/") and Path(absolute_path).is_file():
@@ -170,9 +186,12 @@ class SiteFile(StaticFileHandler):
         self.set_header("Access-Control-Expose-Headers", "Accept-Ranges, Content-Length, Content-Range, ETag")
         self.set_header("X-Content-Type-Options", "nosniff")
 
-    def set_extra_headers(self, path: str) -> None:  # noqa: ARG002 - tornado's signature
+    def set_extra_headers(self, path: str) -> None:
         """Ask each time, and be told 304: what is made anew must be seen at once while one works on it."""
         self.set_header("Cache-Control", "no-cache")
+        if "private" in path.split("/"):
+            self.set_header("X-Robots-Tag", "noindex, nofollow, noarchive")
+            self.set_header("Referrer-Policy", "no-referrer")
 
     def options(self, path: str) -> None:  # noqa: ARG002 - tornado's signature
         """A browser asks before it sends a Range from another site."""
@@ -180,6 +199,24 @@ class SiteFile(StaticFileHandler):
         self.set_header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
         self.set_header("Access-Control-Allow-Headers", "Range, If-None-Match")
         self.finish()
+
+
+def moved_to(root: str, path: str) -> str | None:
+    """The address that the feed at ``path`` names as its new one, when that is not its own; else None."""
+    if not is_key(path):
+        return None
+    parser = etree.XMLPullParser(events=("end",), tag=(SELF, NEW), resolve_entities=False, no_network=True)
+    here = there = None
+    try:
+        with Path(root, *path.split("/")).open("rb") as file:
+            parser.feed(file.read(FEED_HEAD))
+        for _, element in parser.read_events():
+            if isinstance(element, etree._Element):  # noqa: SLF001 - lxml's name for what its parsers give
+                here = element.get("href") if element.get("rel") == "self" else here
+                there = element.text if element.tag == NEW else there
+    except (OSError, etree.XMLSyntaxError):
+        return None
+    return there if here and there and there != here else None
 
 
 def _serve(root: str, port: str) -> None:

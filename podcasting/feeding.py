@@ -88,7 +88,7 @@ class Feeding(_Chosen):
     @property
     def folder(self) -> str | None:
         """The unguessable folder of a private podcast's files; None: it is public."""
-        return self.private and self.private.folder
+        return self.private.folder if self.private else None
 
 
 KEPT = ("feed.private", "feed.leaving")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from podcasting import syndication
 from podcasting.fingerprint import fingerprint
 from podcasting.models import Frozen
+from podcasting.place import PlacedStorage, files_of
 from podcasting.providers.writers import Script
 from podcasting.stages.check import AudioDamaged, Checked, CheckInput, check
 from podcasting.stages.cover import Cover, CoverInput, cover
@@ -73,10 +74,17 @@ def process(work: Work) -> None:
 
     def put_and_release() -> PublishedFiles:
         work.progress(f"putting the files of {written.title!r} on the site")
-        return publish(files, studio.workspace, studio.site)
+        return publish(files, studio.workspace, PlacedStorage(studio.site, place))
 
-    work.run("publish", fingerprint("publish", files), put_and_release, PublishedFiles)
+    place = files_of(podcast)
+    # Of a public podcast the key is what it always was: no episode under way is published twice for this.
+    key = fingerprint("publish", files, place.below) if place.below else fingerprint("publish", files)
+    work.run("publish", key, put_and_release, PublishedFiles)
     studio.database.episodes.release(work.lease, studio.now())
+    # Whoever moves a podcast's files moves those of episodes that are released. This one was not yet, just now.
+    moved = files_of(studio.database.podcasts.get(podcast.id))
+    if moved != place:
+        publish(files, studio.workspace, PlacedStorage(studio.site, moved))
 
     # The feed is made from the database alone, so it is made anew each time this line is reached.
     work.run(

@@ -35,12 +35,15 @@ SHAPES = tuple(
         (rf"((?<![\w.\-])(?:{NAMES})\s*=\s*['\"]?){VALUE}", rf"\1{HIDDEN}"),
         # A mapping as Python or JSON writes it: only there does a colon say that a value follows.
         (rf"(['\"](?:{NAMES})\\?['\"]\s*:\s*\\?)(['\"])(?:\\.|(?!\2).)*", rf"\1\2{HIDDEN}"),
+        # Where a private podcast is (podcasting/private_feeds.py): whoever knows it may hear it.
+        (r"(/private/)[a-z0-9_\-]{22,64}", rf"\1{HIDDEN}"),
         (r"\b((?:AKIA|ASIA)[A-Z0-9]{2})[A-Z0-9]{14}\b", rf"\1{HIDDEN}"),
     )
 )
 
 HINTS = re.compile(
-    r"@|=|authorization|bearer|basic|AKIA|ASIA|['\"]\s*:|signature|credential|token|secret|passw|pwd", re.IGNORECASE
+    r"@|=|/private/|authorization|bearer|basic|AKIA|ASIA|['\"]\s*:|signature|credential|token|secret|passw|pwd",
+    re.IGNORECASE,
 )
 """What a text without any secret mostly does not hold, so that most lines are looked at once."""
 

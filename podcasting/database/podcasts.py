@@ -12,7 +12,7 @@ from podcasting import due
 from podcasting.announcing import WHOLE
 from podcasting.database.connection import read
 from podcasting.database.lost_connections import again, again_if_undone
-from podcasting.database.rows import episode_from, podcast_from
+from podcasting.database.rows import AWAITS_APPROVAL, episode_from, podcast_from
 from podcasting.database.schema import Utc, episodes, podcasts
 from podcasting.errors import InvalidPodcast, UnknownPodcast
 from podcasting.models import ENDED, Episode, EpisodeStatus, Listing, Podcast, PodcastState
@@ -79,10 +79,12 @@ class Podcasts:
             ]
 
     def listed(self) -> list[Listing]:
-        """What a list of all podcasts says of each, by id."""
+        """What a list of all podcasts says of each, by id; of private ones it says nothing."""
         columns = [podcasts.c[name] for name in Listing._fields]
+        public = podcasts.c.production["feed"]["private"]["folder"].as_string().is_(None)
         with read(self._engine) as connection:
-            return [Listing(*row) for row in connection.execute(select(*columns).order_by(podcasts.c.id))]
+            query = select(*columns).where(public).order_by(podcasts.c.id)
+            return [Listing(*row) for row in connection.execute(query)]
 
     def edition(self) -> tuple[int, int]:
         """Another one as soon as a podcast was added, or what one publishes changed: versions only grow."""
@@ -192,7 +194,8 @@ def _episode_under_way(connection: Connection, podcast_id: str) -> Episode | Non
     statement = (
         select(episodes)
         .where(episodes.c.podcast_id == podcast_id, episodes.c.status.not_in(ENDED))
-        .order_by(episodes.c.slot)
+        # One that rests holds up no other that a person has let go on.
+        .order_by(case((AWAITS_APPROVAL, 1), else_=0), episodes.c.slot)
         .limit(1)
     )
     row = connection.execute(statement).mappings().one_or_none()

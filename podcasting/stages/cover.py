@@ -7,13 +7,13 @@ import io
 import math
 import unicodedata
 from functools import cache
-from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
 from podcasting.fingerprint import fingerprint
 from podcasting.models import Frozen
 from podcasting.providers.storage import Storage
+from podcasting.stages.colours import Colour, Scheme, scheme_of
 
 SIDE = 3000
 """Pixels; Apple's artwork requirements ask for a square of 1,400 to 3,000, RGB, JPEG or PNG."""
@@ -26,7 +26,6 @@ DRAWING = "cover-1"
 
 QUALITIES = (92, 88, 84, 78, 70, 60)
 
-Colour = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
@@ -42,26 +41,6 @@ class Cover(Frozen):
 
     key: str
 
-
-class Scheme(NamedTuple):
-    """The colours of one cover."""
-
-    top: Colour
-    bottom: Colour
-    accent: Colour
-    ink: Colour
-
-
-SCHEMES = (
-    Scheme(top=(24, 32, 72), bottom=(10, 14, 36), accent=(255, 138, 92), ink=(255, 246, 236)),  # midnight, coral
-    Scheme(top=(10, 84, 84), bottom=(4, 40, 48), accent=(255, 209, 102), ink=(247, 252, 245)),  # lagoon, honey
-    Scheme(top=(92, 28, 72), bottom=(44, 10, 44), accent=(255, 170, 166), ink=(255, 244, 246)),  # plum, rose
-    Scheme(top=(28, 72, 52), bottom=(10, 34, 28), accent=(178, 235, 160), ink=(246, 252, 240)),  # forest, lime
-    Scheme(top=(136, 44, 32), bottom=(72, 18, 20), accent=(255, 205, 130), ink=(255, 247, 238)),  # brick, sand
-    Scheme(top=(52, 48, 120), bottom=(24, 20, 64), accent=(126, 224, 230), ink=(244, 246, 255)),  # indigo, aqua
-    Scheme(top=(44, 50, 60), bottom=(18, 21, 27), accent=(255, 122, 144), ink=(248, 249, 252)),  # slate, carmine
-    Scheme(top=(16, 78, 128), bottom=(6, 34, 66), accent=(255, 196, 112), ink=(242, 249, 255)),  # sea, amber
-)
 
 MARGIN = 240
 TITLE_TOP = 420
@@ -103,7 +82,7 @@ def draw_cover(podcast_title: str, author: str, *, side: int = SIDE) -> bytes:
     """
     title, byline = drawable(podcast_title), drawable(author)
     digest = hashlib.sha512(podcast_title.encode("utf-8", "replace")).digest()
-    scheme = SCHEMES[digest[0] % len(SCHEMES)]
+    scheme = scheme_of(podcast_title)
     picture = _background(scheme)
     draw = ImageDraw.Draw(picture)
     if title:

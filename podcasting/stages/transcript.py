@@ -40,6 +40,8 @@ class Transcripts(Frozen):
     vtt: str
     srt: str
     json_key: str
+    language: str | None = None
+    """BCP 47. None: they are older than this; they are in their podcast's."""
 
 
 class _Line(NamedTuple):
@@ -58,7 +60,7 @@ def transcript(given: TranscriptInput, workspace: Storage) -> Transcripts:
         Retryable: the storage failed for a reason that may pass.
     """
     stem = f"transcripts/{fingerprint('transcript', TRANSCRIPT_VERSION, given)}"
-    made = Transcripts(vtt=f"{stem}.vtt", srt=f"{stem}.srt", json_key=f"{stem}.json")
+    made = Transcripts(vtt=f"{stem}.vtt", srt=f"{stem}.srt", json_key=f"{stem}.json", language=given.language)
     workspace.put(made.vtt, _vtt(given.cues).encode(), content_type="text/vtt")
     workspace.put(made.srt, _srt(given.cues).encode(), content_type="application/x-subrip")
     workspace.put(made.json_key, _json(given.cues).encode(), content_type="application/json")

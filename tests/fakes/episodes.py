@@ -47,6 +47,7 @@ def an_episode(number: int = 1, **changes: Any) -> PublishedEpisode:
         "sections": tuple(Section(title=chapter.title, url=chapter.url) for chapter in chapters),
         "also": (Mention(title="Balloons", url="https://example.com/balloons"), Mention(title="Kites", url=None)),
         "hosts": ("Ada", "Ben"),
+        "language": "en-GB",
         "released_at": RELEASED + timedelta(days=7 * (number - 1)),
         "seconds": 3725.6,
         "files": PublishedFiles(

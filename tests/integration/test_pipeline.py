@@ -310,7 +310,7 @@ def test_a_list_of_shows_that_was_overtaken_is_written_again(
     overtaken, right = site.get("index.html"), MemoryStorage()
     syndication.refresh_all(replace(studio, site=right))
     assert overtaken == right.get("index.html")
-    assert overtaken.count(b"no episode yet") == (2 if meanwhile == "a podcast is added" else 0)
+    assert overtaken.count(b"No episode yet") == (2 if meanwhile == "a podcast is added" else 0)
 
 
 def test_all_shows_are_written_with_one_list_of_them(studio: Studio, add_podcast: AddPodcast) -> None:

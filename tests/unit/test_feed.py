@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from podcasting.phrases import phrases
 from podcasting.providers.writers import Section
 from podcasting.stages.collect import Mention
 from podcasting.stages.feed import (
-    DISCLOSURE,
     NAMESPACES,
     feed_url,
     legal_text,
@@ -29,6 +29,7 @@ from podcasting.stages.feed import (
 from tests.fakes.episodes import RELEASED, a_podcast, an_episode
 
 BASE = "http://127.0.0.1:8417"
+DISCLOSURE = phrases("en")["disclosure"]
 PODCASTPARSERS_NAMESPACE = b"https://github.com/podcastindex-org/podcast-namespace/blob/main/docs/1.0.md"
 EPISODES = [an_episode(1), an_episode(3), an_episode(2)]
 
@@ -76,9 +77,9 @@ def texts(content: bytes, path: str) -> list[str]:
         ("channel/item[1]/itunes:episode", "3"),
         ("channel/item[1]/itunes:episodeType", "full"),
         # RSS Advisory Board: what makes a feed find itself again, and its date.
-        ("channel/atom:link/@href", f"{BASE}/field-notes/feed.xml"),
-        ("channel/atom:link/@rel", "self"),
-        ("channel/atom:link/@type", "application/rss+xml"),
+        ("channel/atom:link[1]/@href", f"{BASE}/field-notes/feed.xml"),
+        ("channel/atom:link[1]/@rel", "self"),
+        ("channel/atom:link[1]/@type", "application/rss+xml"),
         ("channel/lastBuildDate", "Tue, 17 Mar 2026 06:30:12 GMT"),
         # Podcasting 2.0 namespace.
         ("channel/podcast:medium", "podcast"),
