@@ -165,7 +165,7 @@ class Episodes:
             # Locked, so that turning review off finds either the episode at rest, or us who see that it is off.
             query = select(podcasts).where(podcasts.c.id == row["podcast_id"]).with_for_update()
             podcast = podcast_from(connection.execute(query).mappings().one())
-            rests = podcast.production.review
+            rests = podcast.production.review and row["status"] == EpisodeStatus.SCRIPT_READY
             leases.require(
                 connection,
                 lease,
