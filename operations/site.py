@@ -19,6 +19,7 @@ from operations.companion import serve_until_left
 from podcasting.errors import AirdateError
 from podcasting.providers.storage.keys import is_key
 from podcasting.stages.feed import NAMESPACES
+from podcasting.stages.master import AUDIO_TYPES
 from podcasting.stages.publish import (
     AUDIO_TYPE,
     CHAPTERS_TYPE,
@@ -34,7 +35,7 @@ CONTENT_TYPES = {
     ".html": f"{PAGE_TYPE}; charset=utf-8",
     ".jpg": COVER_TYPE,
     ".json": JSON_TYPE,
-    ".m4a": "audio/mp4",
+    ".m4a": AUDIO_TYPES["m4a"],
     ".mp3": AUDIO_TYPE,
     ".srt": f"{SRT_TYPE}; charset=utf-8",
     ".vtt": f"{VTT_TYPE}; charset=utf-8",
