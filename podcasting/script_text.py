@@ -143,7 +143,7 @@ class _Reading:
         else:
             names = " or ".join(f"{_line(host)}:" for host in self.original.hosts)
             raise ScriptTextInvalid(
-                number, f"{line[:40]!r} is nobody's turn; begin it with {names} or put it on the line above"
+                number, f"{line[:40]!r} is nobody's turn; begin it with {names}, or put it on the line above"
             )
 
     def _title(self, number: int, line: str) -> None:

@@ -52,12 +52,12 @@ def open_slot(database: Database, clock: Clock) -> Episode:
     return episode
 
 
-def scripted(database: Database, clock: Clock, script: Script = SCRIPT) -> Lease:
+def scripted(database: Database, clock: Clock, script: Script = SCRIPT, *, story: str = "k1") -> Lease:
     """A worker that has just made the script of the podcast's episode."""
     lease = take(database, clock, open_slot(database, clock).id)
     assert lease is not None
-    collected = Checkpoint("collect", "c", {"stories": [{"key": "k1"}], "seen": ["k1"]}, 1, clock.now)
-    seen: tuple[str, tuple[str, ...], dict[str, Any]] = ("my-show", ("k1",), {})
+    collected = Checkpoint("collect", "c", {"stories": [{"key": story}], "seen": [story]}, 1, clock.now)
+    seen: tuple[str, tuple[str, ...], dict[str, Any]] = ("my-show", (story,), {})
     database.checkpoints.record(
         lease, collected, stuck_after=STUCK_AFTER, status=EpisodeStatus.CONTENT_COLLECTED, seen=seen
     )
@@ -257,6 +257,21 @@ class TestItsPodcast:
                 database.episodes.fail(lease, "speech", "hoarse", behind)
 
         assert len(database.claims.podcasts(clock.now, seconds=300, limit=10)) == 1
+
+    def test_an_episode_that_rests_holds_up_no_other(self, database: Database, resting: Episode, clock: Clock) -> None:
+        database.reviews.reject(resting.id, "later", clock.now, by="ann", retell=True)
+        clock.forward(DAY)
+        newer = database.episodes.await_approval(scripted(database, clock, other("Newer"), story="k2"), clock.now)
+        database.reviews.reject(newer.id, "later", clock.now, by="ann", retell=True)
+        for each in (newer, resting):
+            database.episodes.retry(each.id, EpisodeStatus.SCRIPT_READY, clock.now)
+            lease = take(database, clock, each.id)
+            assert lease is not None
+            database.episodes.await_approval(lease, clock.now)
+
+        assert open_slot(database, clock).id == resting.id
+        database.reviews.approve(newer.id, clock.now, by="ann")
+        assert open_slot(database, clock).id == newer.id
 
     def test_a_paused_podcast_stays_so(self, database: Database, resting: Episode, clock: Clock) -> None:
         database.podcasts.set_state("my-show", PodcastState.PAUSED)
