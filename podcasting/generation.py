@@ -52,7 +52,7 @@ def generate(work: Work) -> None:
     written = work.run(
         "script",
         fingerprint("script", writer.name, brief),
-        lambda: script(brief, writer),
+        lambda: script(brief, writer, studio.workspace),
         Script,
         status=EpisodeStatus.SCRIPT_READY,
         title=lambda output: output.title,

@@ -19,8 +19,8 @@ SMALL_VCPU, SMALL_GB = 0.25, 0.5
 # Counted on one episode of the example feed, 137 s long, with the embedded writer and voice, by
 # bench/fleet/counting.py; `python -m bench fleet` counts anew.
 CLIPS_PER_MINUTE = 8.3
-WRITES, WRITES_PER_CLIP = 14, 1
-READS, READS_PER_CLIP = 7, 2
+WRITES, WRITES_PER_CLIP = 15, 1
+READS, READS_PER_CLIP = 8, 2
 """Of storage, by an episode."""
 SITE_MB_PER_MINUTE, CLIPS_MB_PER_MINUTE = 1.6, 2.9
 """What stays (the published files, and the mastered audio), and the clips it was made of."""
