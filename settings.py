@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr = SecretStr("")
     openai_url: Address = "https://api.openai.com/v1"
     openai_speech_url: Address = ""
+    openai_speech_api_key: SecretStr = SecretStr("")
     anthropic_api_key: SecretStr = SecretStr("")
     anthropic_url: Address = "https://api.anthropic.com"
     gemini_api_key: SecretStr = SecretStr("")
@@ -113,6 +114,8 @@ class Settings(BaseSettings):
     local_model_url: Address = "http://127.0.0.1:11434/v1"
     elevenlabs_api_key: SecretStr = SecretStr("")
     elevenlabs_url: Address = "https://api.elevenlabs.io"
+    voice_prices: dict[EngineChoice, Annotated[float, Field(ge=0, le=1_000_000)]] | None = None
+    """US dollars for a million characters."""
     max_stories: int = Field(default=5, ge=1, le=30)
     clips_at_once: int | None = Field(default=None, ge=1, le=32)
     fetch_timeout: Seconds = 20

@@ -17,7 +17,7 @@ from podcasting.errors import AirdateError, LeaseLost, ProviderPaused, Retryable
 from podcasting.observing import asked
 from podcasting.providers.feeds import Feed, Page, Sources, Validators
 from podcasting.providers.storage import Storage
-from podcasting.providers.voices import Casting, Samples, Voice
+from podcasting.providers.voices import Casting, Samples, Voice, clips_at_once, varies
 from podcasting.providers.writers import Brief, Script, Writer
 from podcasting.studio import Engines, Studio
 from podcasting.work import reason
@@ -132,6 +132,8 @@ class ProtectedVoice:
     def __init__(self, inner: Voice, guard: Guard, provider: str) -> None:
         self.name = inner.name
         self.sample_rate = inner.sample_rate
+        self.clips_at_once = clips_at_once(inner)
+        self.varies = varies(inner)
         self.inner = inner
         self._guard = guard
         self._provider = provider

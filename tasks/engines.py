@@ -10,13 +10,12 @@ from podcasting.errors import Permanent
 from podcasting.providers.voices import Casting, Voice
 from podcasting.providers.writers import Writer
 from settings import Settings
+from tasks.voice_engines import VOICES, BuildVoice
 
 Built = TypeVar("Built")
 
 BuildWriter = Callable[[Settings, str | None], Writer]
 """The settings and a model's name; without one the engine has a default, or refuses by Permanent."""
-BuildVoice = Callable[[Settings, str | None, Casting], Voice]
-"""The settings, a model's name, and who speaks what."""
 
 
 def _extractive(_: Settings, model: str | None) -> Writer:
@@ -119,17 +118,6 @@ def _model_writer(
     return ModelWriter(endpoint, timeout_seconds=settings.provider_timeout)
 
 
-def _hibari(_: Settings, model: str | None, casting: Casting) -> Voice:
-    from podcasting.providers.voices.hibari import HibariVoice
-
-    if any(casting.voices):
-        raise Permanent(
-            f"the voice hibari has no voices to choose from, and {next(filter(None, casting.voices))!r} was chosen; "
-            "`airdate podcasts set PODCAST speaking.voices=` unsets them"
-        )
-    return _without_models("voice hibari", HibariVoice, model)
-
-
 WRITERS: Mapping[str, BuildWriter] = {
     "extractive": _extractive,
     "openai": _openai,
@@ -137,7 +125,6 @@ WRITERS: Mapping[str, BuildWriter] = {
     "gemini": _gemini,
     "local": _local,
 }
-VOICES: Mapping[str, BuildVoice] = {"hibari": _hibari}
 
 
 class ConfiguredEngines:

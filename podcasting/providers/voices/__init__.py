@@ -38,6 +38,14 @@ class Voice(Protocol):
     sample_rate: int
     """Samples a second of what :meth:`speak` returns."""
 
+    # A voice may also have these two, which are asked for by the functions below:
+    #
+    #   clips_at_once: int | None
+    #     How many clips may be asked for side by side: by a web service, more than there are cores, or as few as its
+    #     plan allows. None, and where there is none: as many as the installation has cores for.
+    #   varies: bool
+    #     Whether it reads the same text in another way each time, so that a bad clip is worth another try at once.
+
     def speaks(self, language: str) -> bool:
         """Whether the engine reads this BCP 47 language aloud."""
         ...
@@ -50,3 +58,13 @@ class Voice(Protocol):
             Retryable: the engine failed for a reason that may pass.
         """
         ...
+
+
+def clips_at_once(voice: Voice) -> int | None:
+    """How many clips a voice may be asked for side by side, or None where it depends on the machine alone."""
+    return getattr(voice, "clips_at_once", None)
+
+
+def varies(voice: Voice) -> bool:
+    """Whether a voice reads the same text in another way each time."""
+    return getattr(voice, "varies", False)
