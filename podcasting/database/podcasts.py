@@ -86,6 +86,11 @@ class Podcasts:
             query = select(*columns).where(public).order_by(podcasts.c.id)
             return [Listing(*row) for row in connection.execute(query)]
 
+    def next_number(self, podcast_id: str) -> int:
+        """The number that a podcast's next episode will have; those that were skipped do not count."""
+        with read(self._engine) as connection:
+            return _next_number(connection, podcast_id)
+
     def edition(self) -> tuple[int, int]:
         """Another one as soon as a podcast was added, or what one publishes changed: versions only grow."""
         statement = select(func.count(), func.coalesce(func.sum(podcasts.c.version), 0))
@@ -204,11 +209,7 @@ def _episode_under_way(connection: Connection, podcast_id: str) -> Episode | Non
 
 def _open(connection: Connection, podcast: Podcast, now: datetime, stuck_after: float) -> Episode:
     slot = _free_slot(connection, podcast)
-    number = connection.scalar(
-        select(func.coalesce(func.max(episodes.c.number), 0) + 1).where(
-            episodes.c.podcast_id == podcast.id, episodes.c.status != EpisodeStatus.SKIPPED
-        )
-    )
+    number = _next_number(connection, podcast.id)
     values = {
         "id": episode_id(podcast.id, slot),
         "podcast_id": podcast.id,
@@ -227,6 +228,15 @@ def _open(connection: Connection, podcast: Podcast, now: datetime, stuck_after: 
         .values(next_episode_at=following, claimable_at=following, claim_count=0)
     )
     return episode_from(row)
+
+
+def _next_number(connection: Connection, podcast_id: str) -> int:
+    number = connection.scalar(
+        select(func.coalesce(func.max(episodes.c.number), 0) + 1).where(
+            episodes.c.podcast_id == podcast_id, episodes.c.status != EpisodeStatus.SKIPPED
+        )
+    )
+    return int(number or 1)
 
 
 def _free_slot(connection: Connection, podcast: Podcast) -> datetime:

@@ -11,6 +11,7 @@ from podcasting.errors import NothingNew, Permanent, ProviderPaused, Retryable, 
 from podcasting.models import Frozen
 from podcasting.providers.feeds import Entry, Page, Sources, Validators
 from podcasting.providers.writers import Story
+from podcasting.stages.judging import Judge, Judged, Verdict, unheard
 from podcasting.stages.similarity import Likeness
 
 SHORT_TEXT_CHARACTERS = 600
@@ -70,6 +71,9 @@ class _Candidate:
     feed_title: str
     entry: Entry
 
+    def judged(self, verdict: Verdict) -> Judged:
+        return Judged(source=self.source, entry=self.entry, verdict=verdict)
+
 
 @dataclass
 class _Reading:
@@ -83,13 +87,16 @@ class _Reading:
     postponed: list[Retryable] = field(default_factory=list)
     pages_left: int = 0
     """How many may yet be read."""
+    judge: Judge = unheard
 
 
-def collect(given: CollectInput, known: Known, sources: Sources, progress: Progress) -> Collected:
+def collect(
+    given: CollectInput, known: Known, sources: Sources, progress: Progress, judge: Judge = unheard
+) -> Collected:
     """The newest stories that are not known yet, without doubles; at most ``given.limit``.
 
     ``progress`` is called before each read with what is about to be read; whatever it raises ends
-    the stage.
+    the stage. ``judge`` is told what becomes of each entry.
 
     Raises:
         NothingNew: the sources were read and hold nothing new that has any text.
@@ -97,7 +104,7 @@ def collect(given: CollectInput, known: Known, sources: Sources, progress: Progr
             of all that is new did.
         Permanent: every source failed for good.
     """
-    reading = _read_feeds(given, known, sources, progress)
+    reading = _read_feeds(given, known, sources, progress, judge)
     reading.pages_left = given.limit * PAGES_PER_STORY
     if len(reading.failures) == len(given.sources):
         raise _all_failed(reading.failures, f"none of {_count(len(given.sources), 'source')} could be read")
@@ -119,8 +126,8 @@ def collect(given: CollectInput, known: Known, sources: Sources, progress: Progr
     )
 
 
-def _read_feeds(given: CollectInput, known: Known, sources: Sources, progress: Progress) -> _Reading:
-    reading = _Reading()
+def _read_feeds(given: CollectInput, known: Known, sources: Sources, progress: Progress, judge: Judge) -> _Reading:
+    reading = _Reading(judge=judge)
     for number, source in enumerate(given.sources, start=1):
         progress(f"reading source {number} of {len(given.sources)}: {_shown(source)}")
         earlier = known.validators.get(source)
@@ -138,8 +145,13 @@ def _read_feeds(given: CollectInput, known: Known, sources: Sources, progress: P
         reading.troubles += feed.troubles
         for entry in feed.entries:
             key = entry_key(source, entry.key)
-            if key not in reading.seen and key not in known.entries:
-                reading.candidates.append(_Candidate(key, source, feed.title or source, entry))
+            if key in reading.seen:
+                continue
+            candidate = _Candidate(key, source, feed.title or source, entry)
+            if key in known.entries:
+                judge(candidate.judged(Verdict.KNOWN))
+            else:
+                reading.candidates.append(candidate)
             reading.seen[key] = None
     return reading
 
@@ -150,24 +162,31 @@ def _choose(
     stories: list[Story] = []
     also: list[Mention] = []
     chosen: list[Likeness] = []
-    for candidate in reading.candidates:
+    for position, candidate in enumerate(reading.candidates):
         entry = candidate.entry
         likeness = Likeness.of(entry.title, entry.url, entry.text)
         if any(likeness.is_near(other) for other in chosen):
+            reading.judge(candidate.judged(Verdict.LIKE_ANOTHER))
             continue
         if len(stories) >= limit:
             if len(also) == MAX_MENTIONS:
+                for left in reading.candidates[position:]:
+                    reading.judge(left.judged(Verdict.NO_ROOM))
                 break
+            reading.judge(candidate.judged(Verdict.NO_ROOM))
             if entry.title:
                 also.append(Mention(title=_cut(entry.title, MAX_TITLE_CHARACTERS), url=_public(entry.url)))
                 chosen.append(likeness)
             continue
         page = _full_text(candidate, reading, sources, progress)
         if page is None:
+            reading.judge(candidate.judged(Verdict.NO_TEXT))
             continue
         # The whole text may show what the teaser hid: the same report in two newspapers.
         likeness = Likeness.of(page.title, entry.url, page.text)
-        if not any(likeness.is_near(other) for other in chosen):
+        new = not any(likeness.is_near(other) for other in chosen)
+        reading.judge(candidate.judged(Verdict.USED if new else Verdict.LIKE_ANOTHER))
+        if new:
             stories.append(_story(candidate, page))
             chosen.append(likeness)
     return tuple(stories), tuple(also)
