@@ -1,8 +1,11 @@
-"""The engines that make an episode: they can be loaded, do what they should, and have valid keys."""
+"""The engines that make episodes, each that a podcast or a setting chooses: they can be loaded, do what they should,
+and have valid keys.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,11 +13,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from podcasting.database import schema
+from podcasting.database.rows import podcast_from
 from podcasting.errors import AirdateError
-from podcasting.providers.voices import Voice
+from podcasting.models import Podcast
+from podcasting.providers.voices import Casting, Voice
 from podcasting.providers.voices.hibari import HibariVoice
 from podcasting.providers.writers import Writer
 from podcasting.providers.writers.extractive import ExtractiveWriter
+from podcasting.studio import Studio
 from settings import settings
 from tasks import wiring
 from tasks.readiness.findings import Finding, fail, ok, warn
@@ -25,7 +31,11 @@ SENTENCE = "Airdate is ready."
 REINSTALL = "install it again: pip install --force-reinstall hibari-tts"
 AUDIBLE = 0.01
 """Of full scale: a voice that is not silent."""
-PORTS = ("sources", "writer", "voice", "workspace", "site")
+PORTS = ("sources", "workspace", "site")
+"""Of those with a key of their own; writers and voices are looked at by whom they work for."""
+MOST_NAMED = 5
+"""Podcasts, in one line."""
+OF_NO_PODCAST = Casting(engine=None, language="en", voices=(None, None))
 
 
 @runtime_checkable
@@ -54,9 +64,92 @@ def findings() -> Iterator[Finding]:
     for name in PORTS:
         port = behind_breaker(getattr(studio, name))
         if isinstance(port, Provable):
-            yield proven(name, port)
-    yield from writer(behind_breaker(studio.writer))
-    yield from voice(behind_breaker(studio.voice), _languages())
+            yield proven(f"{name} {type(port).__name__}", port)
+    podcasts = _active()
+    yield from writers(studio, podcasts)
+    yield from voices(studio, podcasts)
+
+
+def writers(studio: Studio, podcasts: Sequence[Podcast]) -> Iterator[Finding]:
+    """About the installation's writer, and each that one of ``podcasts`` chose."""
+    by_engine: dict[str | None, list[str]] = {None: []}
+    for podcast in podcasts:
+        by_engine.setdefault(podcast.production.writing.engine, []).append(podcast.id)
+    for engine, ids in by_engine.items():
+        yield from _looked_at(
+            f"writer {engine or settings().writer or studio.writer.name}",
+            ids,
+            partial(_writer, studio, engine),
+            writer,
+        )
+
+
+def voices(studio: Studio, podcasts: Sequence[Podcast]) -> Iterator[Finding]:
+    """About the installation's voice, and each that one of ``podcasts`` chose: proven once, built for each cast."""
+    looked_at: set[str | None] = set()
+    mute: list[str] = []
+    if all(podcast.production.speaking.engine is not None for podcast in podcasts):
+        looked_at.add(None)
+        yield from _looked_at(
+            f"voice {settings().voice or studio.voice.name}",
+            (),
+            lambda: behind_breaker(studio.engines.voice(OF_NO_PODCAST) or studio.voice),
+            voice,
+        )
+    for whose in _by_cast(podcasts):
+        chosen = whose[0].production.speaking.engine
+        name = f"voice {chosen or settings().voice or studio.voice.name}"
+        try:
+            engine = behind_breaker(studio.voice_of(whose[0]))
+        except AirdateError as error:
+            yield _unusable(name, [podcast.id for podcast in whose], error)
+            continue
+        if chosen not in looked_at:
+            looked_at.add(chosen)
+            yield from voice(engine, name)
+        mute += [f"{podcast.id} ({podcast.language})" for podcast in whose if not engine.speaks(podcast.language)]
+    if mute:
+        yield fail(
+            AREA,
+            f"the voice does not speak the language of {_named(sorted(mute))}",
+            "airdate podcasts set PODCAST speaking.engine=ENGINE   (of one that does; or `airdate podcasts pause` it)",
+        )
+
+
+def _by_cast(podcasts: Sequence[Podcast]) -> list[list[Podcast]]:
+    """Those that are spoken alike together: by one engine, in one language, by hosts with the same voices."""
+    cast: dict[str, list[Podcast]] = {}
+    for podcast in podcasts:
+        alike = (podcast.production.speaking.model_dump_json(), podcast.language, *podcast.hosts)
+        cast.setdefault("\n".join(alike), []).append(podcast)
+    return list(cast.values())
+
+
+def _writer(studio: Studio, engine: str | None) -> Writer:
+    found: Writer = behind_breaker(studio.engines.writer(engine) or studio.writer)
+    return found
+
+
+def _looked_at(
+    name: str, ids: Sequence[str], build: Callable[[], Any], look: Callable[[Any, str], Iterator[Finding]]
+) -> Iterator[Finding]:
+    try:
+        engine = build()
+    except AirdateError as error:
+        yield _unusable(name, ids, error)
+        return
+    yield from look(engine, name)
+
+
+def _unusable(name: str, ids: Sequence[str], error: AirdateError) -> Finding:
+    found, _, fix = " ".join(str(error).split()).partition("; ")
+    whose = f", which {_named(ids)} chose," if ids else ""
+    return fail(AREA, f"{name}{whose} can't be used: {found}", fix or "see .env.example")
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:MOST_NAMED])
+    return f"{shown} and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else shown
 
 
 def behind_breaker(port: Any) -> Any:
@@ -82,33 +175,30 @@ def encoder(name: str) -> Finding:
 def proven(name: str, provider: Provable) -> Finding:
     """What a provider with a key says of itself."""
     try:
-        return ok(AREA, f"{name} {type(provider).__name__}: {provider.prove()}")
+        return ok(AREA, f"{name}: {provider.prove()}")
     except AirdateError as error:
         found, _, fix = " ".join(str(error).split()).partition("; ")
-        return fail(AREA, f"{name} {type(provider).__name__}: {found}", fix or "see .env.example for its key")
+        return fail(AREA, f"{name}: {found}", fix or "see .env.example for its key")
 
 
-def writer(engine: Writer) -> Iterator[Finding]:
+def writer(engine: Writer, name: str) -> Iterator[Finding]:
     """Whether the writer can write."""
     if isinstance(engine, ExtractiveWriter):
         yield ok(AREA, f"writer {engine.name}: needs no key and no network")
-    elif not isinstance(engine, Provable):
+    elif isinstance(engine, Provable):
+        yield proven(name, engine)
+    else:
         yield _unproven("writer", engine)
 
 
-def voice(engine: Voice, languages: dict[str, str]) -> Iterator[Finding]:
-    """Whether the voice speaks at all, and each podcast's language; ``languages`` are by podcast."""
+def voice(engine: Voice, name: str) -> Iterator[Finding]:
+    """Whether the voice speaks at all."""
     if isinstance(engine, HibariVoice):
         yield spoken(engine)
-    elif not isinstance(engine, Provable):
+    elif isinstance(engine, Provable):
+        yield proven(name, engine)
+    else:
         yield _unproven("voice", engine)
-    mute = sorted(f"{podcast} ({language})" for podcast, language in languages.items() if not engine.speaks(language))
-    if mute:
-        yield fail(
-            AREA,
-            f"voice {engine.name} does not speak the language of {', '.join(mute)}",
-            "set AIRDATE_STUDIO to a function that gives a voice which does, or pause them (`airdate podcasts pause`)",
-        )
 
 
 def spoken(engine: Voice) -> Finding:
@@ -130,12 +220,11 @@ def _unproven(port: str, engine: Any) -> Finding:
     )
 
 
-def _languages() -> dict[str, str]:
-    """The languages of the active podcasts; none when the database can't be asked, which its own lines tell."""
+def _active() -> list[Podcast]:
+    """The active podcasts; none when the database can't be asked, which its own lines tell."""
     try:
         with opened(settings().database) as engine, engine.connect() as connection:
-            podcasts = schema.podcasts
-            query = select(podcasts.c.id, podcasts.c.language).where(podcasts.c.state == "active")
-            return {row.id: row.language for row in connection.execute(query)}
+            query = select(schema.podcasts).where(schema.podcasts.c.state == "active").order_by(schema.podcasts.c.id)
+            return [podcast_from(row) for row in connection.execute(query).mappings()]
     except (SQLAlchemyError, AirdateError, Missing):
-        return {}
+        return []

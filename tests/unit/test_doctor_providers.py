@@ -18,6 +18,7 @@ from settings import SettingsError, settings
 from tasks import wiring
 from tasks.readiness.findings import Finding, Level
 from tests.fakes.environment import set_environment
+from tests.fakes.model_server import KEY, ModelServer
 from tests.fakes.voices import ToneVoice
 
 
@@ -79,6 +80,64 @@ def test_the_languages_of_podcasts_are_asked_for(sqlite: Database, add_podcast: 
     assert finding.found.endswith("does not speak the language of mein-podcast (de-DE)")
 
 
+def a_model_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: ModelServer, **variables: str) -> None:
+    set_environment(
+        monkeypatch,
+        AIRDATE_HOME=str(tmp_path),
+        AIRDATE_OPENAI_URL=f"{server.url}/v1",
+        AIRDATE_GEMINI_URL=server.url,
+        AIRDATE_LOCAL_MODEL_URL=f"{server.url}/v1",
+        **variables,
+    )
+
+
+def chose(engine: str) -> dict[str, Any]:
+    return {"production": {"writing": {"engine": engine}}}
+
+
+def test_each_writer_that_is_chosen_is_proven_once_and_nothing_is_written(
+    embedded: pytest.MonkeyPatch, tmp_path: Path, sqlite: Database, add_podcast: Any
+) -> None:
+    with ModelServer() as server:
+        a_model_server(embedded, tmp_path, server, AIRDATE_OPENAI_API_KEY=KEY, AIRDATE_WRITER="local:test-model")
+        add_podcast(sqlite, "default")
+        add_podcast(sqlite, "first", **chose("openai:gpt-5-mini"))
+        add_podcast(sqlite, "second", **chose("openai:gpt-5-mini"))
+
+        found = [str(each) for each in providers.findings() if "writer" in each.found]
+
+        assert found == [
+            "providers: writer local:test-model: it answers, and test-model is there",
+            "providers: writer openai:gpt-5-mini: its key is taken, and gpt-5-mini is there",
+        ]
+        assert server.asked == []
+
+
+def test_what_keeps_a_chosen_engine_from_working_is_told_with_whose_it_is(
+    embedded: pytest.MonkeyPatch, tmp_path: Path, sqlite: Database, add_podcast: Any
+) -> None:
+    with ModelServer() as server:
+        a_model_server(embedded, tmp_path, server, AIRDATE_GEMINI_API_KEY="another")
+        add_podcast(sqlite, "keyless", **chose("openai:gpt-5-mini"))
+        add_podcast(sqlite, "refused", **chose("gemini"))
+        add_podcast(sqlite, "strange", **chose("quill"))
+        add_podcast(sqlite, "unheard", production={"speaking": {"engine": "gramophone"}})
+        add_podcast(sqlite, "wrong", **chose("local:nameless"))
+        add_podcast(sqlite, "asleep", state="paused", **chose("abacus"))
+
+        found = {each.found: each.fix for each in providers.findings() if each.level is Level.FAIL}
+
+    told = "\n".join(found)
+    assert "writer openai:gpt-5-mini, which keyless chose, can't be used: the writer openai has no key" in told
+    assert "set AIRDATE_OPENAI_API_KEY" in found.values()
+    assert f"writer gemini: {server.url} refuses the key (401)" in told
+    assert "set AIRDATE_GEMINI_API_KEY to one that is active" in found.values()
+    assert "writer quill, which strange chose, can't be used: there is no writer 'quill'" in told
+    assert "voice gramophone, which unheard chose, can't be used: there is no voice 'gramophone'" in told
+    assert f"writer local:nameless: {server.url}/v1 has no model 'nameless'" in told
+    assert "abacus" not in told
+
+
 def test_a_studio_that_cannot_be_imported_is_told(embedded: pytest.MonkeyPatch, tmp_path: Path) -> None:
     set_environment(embedded, AIRDATE_HOME=str(tmp_path), AIRDATE_STUDIO="nowhere:studio")
 
@@ -92,8 +151,9 @@ def test_a_build_of_ffmpeg_without_mp3_fails() -> None:
 
 
 def test_a_provider_with_a_key_speaks_for_itself() -> None:
-    assert proven("voice", KeyedVoice("valid")) == Finding(Level.OK, "providers", "voice KeyedVoice: its key is taken")
-    refused = proven("voice", KeyedVoice("expired"))
+    name = "voice KeyedVoice"
+    assert proven(name, KeyedVoice("valid")) == Finding(Level.OK, "providers", "voice KeyedVoice: its key is taken")
+    refused = proven(name, KeyedVoice("expired"))
     assert refused == Finding(
         Level.FAIL,
         "providers",
@@ -103,14 +163,14 @@ def test_a_provider_with_a_key_speaks_for_itself() -> None:
 
 
 def test_a_provider_that_cannot_prove_itself_is_not_called_well() -> None:
-    assert the_only(voice(ToneVoice(), {})).level is Level.WARN
-    assert the_only(writer(ToneVoice())).level is Level.WARN  # type: ignore[arg-type]  # any engine of one's own
+    assert the_only(voice(ToneVoice(), "voice tone")).level is Level.WARN
+    assert the_only(writer(ToneVoice(), "writer tone")).level is Level.WARN  # type: ignore[arg-type]  # any engine of one's own
 
 
 def test_a_foreign_voice_is_not_made_to_speak() -> None:
     # It might cost money.
     engine = ToneVoice()
-    list(voice(engine, {}))
+    list(voice(engine, "voice tone"))
 
     assert engine.spoken == []
 
