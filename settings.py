@@ -12,13 +12,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import click
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from podcasting.announcing import ALL, Announcing, Occasion
 
 EMBEDDED_ACCOUNT = "123456789012"
 """The account number that moto answers with."""
@@ -37,6 +39,9 @@ Address = Annotated[str, Field(pattern=r"^(https?://\S+)?$")]
 
 EngineChoice = Annotated[str, Field(pattern=r"^([a-z][a-z0-9-]*(:\S{1,150})?)?$")]
 """An engine, or an engine and its model; or nothing."""
+
+Occasions = Annotated[tuple[Occasion, ...], NoDecode]
+"""What somebody is told of, with commas between."""
 
 TopicArn = Annotated[str, Field(pattern=r"^(arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w-]+)?$")]
 """Of an SNS topic, or nothing."""
@@ -124,6 +129,16 @@ class Settings(BaseSettings):
     allow_file_sources: bool | None = None
     allowed_private_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
 
+    notify: SecretStr = SecretStr("")
+    notify_on: Occasions = (Occasion.FAILED, Occasion.WAITING)
+    webhook_url: SecretStr = SecretStr("")
+    webhook_secret: SecretStr = SecretStr("")
+    webhook_on: Occasions = ALL
+    podping_token: SecretStr = SecretStr("")
+    podping_url: Address = "https://podping.cloud/"
+    notice_timeout: Seconds = Field(default=15, le=120)
+    feed_settles: float = Field(default=0, ge=0, le=86_400)
+
     metrics: Annotated[frozenset[Literal["emf", "prometheus", "otlp"]], NoDecode] = frozenset()
     metrics_port: int = Field(default=9417, ge=1, le=65535 - 4)
     metrics_address: str = "127.0.0.1"
@@ -138,6 +153,11 @@ class Settings(BaseSettings):
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return [host.strip() for host in value.split(",") if host.strip()] if isinstance(value, str) else value
+
+    @field_validator("notify_on", "webhook_on", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return tuple(each.strip() for each in value.split(",") if each.strip()) if isinstance(value, str) else value
 
     @field_validator("metrics", mode="before")
     @classmethod
@@ -183,7 +203,37 @@ class Settings(BaseSettings):
             )
         if self.hard_time_limit <= self.soft_time_limit:
             raise ValueError("AIRDATE_HARD_TIME_LIMIT must be longer than AIRDATE_SOFT_TIME_LIMIT")
+        self._check_announcing()
         return self
+
+    def _check_announcing(self) -> None:
+        if self.webhook_url.get_secret_value() and not self.webhook_secret.get_secret_value():
+            raise ValueError(
+                "AIRDATE_WEBHOOK_URL is set, and AIRDATE_WEBHOOK_SECRET, which signs what is sent there, is not; "
+                "`airdate notices key` makes one"
+            )
+        try:
+            _ = self.announcing
+        except ValidationError as error:
+            [problem, *_] = error.errors(include_input=False, include_url=False)
+            variable = {"notify": "AIRDATE_NOTIFY"}.get(str(problem["loc"][0]), "AIRDATE_WEBHOOK_URL")
+            if "secrets" in problem["loc"]:
+                variable = "AIRDATE_WEBHOOK_SECRET"
+            raise ValueError(f"{variable}: {str(problem['msg']).removeprefix('Value error, ')}") from None
+
+    @cached_property
+    def announcing(self) -> Announcing:
+        """Who is told of every podcast's episodes."""
+        services = self.notify.get_secret_value().split()
+        url, keys = self.webhook_url.get_secret_value(), self.webhook_secret.get_secret_value().split()
+        return Announcing.model_validate(
+            {
+                "notify": {
+                    str(number): {"url": service, "on": self.notify_on} for number, service in enumerate(services, 1)
+                },
+                "webhooks": {"all": {"url": url, "on": self.webhook_on, "secrets": keys}} if url else {},
+            }
+        )
 
     @property
     def database(self) -> str:
@@ -276,6 +326,7 @@ def _explain(problem: Any) -> str:
     if not location:
         return message
     name = location if location.isupper() else f"AIRDATE_{location.upper()}"
-    hidden = any(word in location.lower() for word in ("secret", "password", "token", "dsn", "key"))
+    secrets = ("secret", "password", "token", "dsn", "key", "notify", "webhook_url")
+    hidden = any(word in location.lower() for word in secrets)
     shown = "" if hidden else f" is {problem['input']!r}"
     return f"{name}{shown}: {message} (see .env.example)"

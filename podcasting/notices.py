@@ -45,8 +45,10 @@ KEPT = 30 * 24 * HOUR
 class Listeners(Protocol):
     """Those who are told, each set up from its address."""
 
-    platform: Announcing
-    """Who is told of every podcast's episodes."""
+    @property
+    def platform(self) -> Announcing:
+        """Who is told of every podcast's episodes."""
+        ...
 
     def of(self, target: Target) -> Listener:
         """The one who tells a target.

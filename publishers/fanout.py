@@ -22,7 +22,8 @@ class Outgoing:
     """A message on its way: to which task, and for whose fair share (SQS's MessageGroupId) it counts."""
 
     task: Task
-    message: Message
+    message: Message | None
+    """None for a task that takes no arguments."""
     group: str
 
 

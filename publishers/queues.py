@@ -24,6 +24,7 @@ class Task(StrEnum):
     SCHEDULE_PODCASTS = "tasks.discovery.schedule_podcasts"
     GENERATE_PODCAST = "tasks.podcasts.generate_podcast"
     PROCESS_EPISODE = "tasks.episodes.process_episode"
+    DELIVER_NOTICES = "tasks.notices.deliver_notices"
 
 
 ROUTES = {
@@ -31,6 +32,7 @@ ROUTES = {
     Task.SCHEDULE_PODCASTS: Queue.DISCOVERY,
     Task.GENERATE_PODCAST: Queue.GENERATION,
     Task.PROCESS_EPISODE: Queue.PROCESSING,
+    Task.DELIVER_NOTICES: Queue.PROCESSING,
 }
 """Which queue carries which task."""
 

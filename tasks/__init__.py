@@ -12,7 +12,7 @@ from tasks.readiness import before_consuming
 # Whoever starts Flower, and in whichever folder: it asks for a login. It would not look for this file elsewhere.
 os.environ.setdefault("FLOWER_CONF", str(Path(__file__).parent.parent / "flowerconfig.py"))
 
-app = Celery("airdate", include=["tasks.discovery", "tasks.podcasts", "tasks.episodes"])
+app = Celery("airdate", include=["tasks.discovery", "tasks.podcasts", "tasks.episodes", "tasks.notices"])
 app.config_from_object("celeryconfig")
 setup_logging.connect(logs.configure)
 telemetry.connect()

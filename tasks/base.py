@@ -27,6 +27,7 @@ from podcasting.attempt import attempt
 from podcasting.errors import LeaseHeld, LeaseLost, Permanent, ProviderPaused, Retryable, TryAgainIn, Waits
 from podcasting.models import ID_PATTERN, OWNER_PATTERN, Episode, EpisodeStatus
 from podcasting.work import Work, reason
+from publishers.notice_checker import check_notices
 from publishers.queues import MAX_RECEIVE_COUNT, ROUTES
 from publishers.queues import Task as QueuedTask
 from settings import settings
@@ -36,7 +37,7 @@ from tasks.telemetry import reports, tracing
 from tasks.telemetry.at_work import at_work
 from tasks.telemetry.measures import measure
 from tasks.telemetry.names import DISCOVERY_RUNS, LEASE_LOST
-from tasks.wiring import studio
+from tasks.wiring import discovery, studio
 
 log = logging.getLogger(__name__)
 
@@ -174,8 +175,8 @@ class PatientTask(Task):  # type: ignore[type-arg]  # Celery's Task is generic i
         return min(LONGEST_DELAY, round(asked + random.uniform(0, longest)))  # noqa: S311 - jitter, no secret
 
 
-class TickTask(PatientTask):
-    """One of beat's ticks: when it fails, the next does the same, so it is not tried again."""
+class RepeatedTask(PatientTask):
+    """A task that is sent again anyhow as long as there is something to do, so when it fails it is not tried again."""
 
     abstract = True
 
@@ -183,6 +184,12 @@ class TickTask(PatientTask):
         """Let it go; retried, the ticks of an outage would be a crowd at its end."""
         log.warning("this tick came to nothing, the next one does the same: %s", reason(error))
         raise Ignore(reason(error)) from error
+
+
+class TickTask(RepeatedTask):
+    """One of beat's ticks."""
+
+    abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As any task; one that was done is counted, for an alarm sounds when none is."""
@@ -224,6 +231,8 @@ class EpisodeTask(PatientTask):
                 studio().database.claims.put_off(episode_id, studio().now() + timedelta(seconds=error.seconds))
                 raise Waits(episode_id, error.seconds) from error
             raise
+        finally:
+            _have_listeners_told()
         return self._ended(episode)
 
     def nothing_due(self, podcast_id: str) -> str:
@@ -250,6 +259,15 @@ def _within_time(do: Callable[[Work], None]) -> Callable[[Work], None]:
             ) from error
 
     return done
+
+
+def _have_listeners_told() -> None:
+    """Have told at once what was just written down; when that fails, the next tick has it told."""
+    try:
+        if studio().database.notices.any_due(studio().now()):
+            check_notices(discovery())
+    except Exception as error:  # noqa: BLE001 - what became of the episode must not be lost over it
+        log.warning("listeners are told by the next tick: %s", reason(error))
 
 
 def _holder() -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from publishers import episode_checker, podcast_scheduler
+from publishers import episode_checker, notice_checker, podcast_scheduler
 from publishers.queues import Task
 from tasks import app
 from tasks.base import TickTask
@@ -17,5 +17,11 @@ def schedule_podcasts() -> dict[str, int]:
 
 @app.task(name=Task.CHECK_EPISODES.value, base=TickTask)
 def check_episodes() -> dict[str, int]:
-    """Send a message for each episode that needs work nobody seems to be doing; returns the counts."""
-    return asdict(episode_checker.check_episodes(discovery()))
+    """Send a message for each episode that needs work nobody seems to be doing; returns the counts.
+
+    Listeners who wait to be told have a task sent too: what the worker that published sent may be lost, and what
+    did not get through is due again hours later.
+    """
+    found = discovery()
+    counts = asdict(episode_checker.check_episodes(found))
+    return counts | {"notices": notice_checker.check_notices(found)}

@@ -121,6 +121,8 @@ def _secrets(chosen: Settings) -> Iterator[str]:
     yield os.environ.get("AWS_SESSION_TOKEN", "")
     yield chosen.sentry_dsn.get_secret_value()
     yield chosen.flower_password.get_secret_value()
+    for several in (chosen.notify, chosen.webhook_url, chosen.webhook_secret, chosen.podping_token):
+        yield from several.get_secret_value().split()
     try:
         yield make_url(chosen.database).password or ""
     except ArgumentError:  # whoever connects says so

@@ -16,7 +16,7 @@ from broker.errors import BatchPublishFailed
 from publishers.fanout import Outgoing
 from publishers.queues import ROUTES
 
-BODY = '[[{message}], {{}}, {{"callbacks": null, "errbacks": null, "chain": null, "chord": null}}]'
+BODY = '[[{arguments}], {{}}, {{"callbacks": null, "errbacks": null, "chain": null, "chord": null}}]'
 """Arguments, keywords, and what else a task may carry (Celery's documentation, "Message Protocol", version 2)."""
 
 
@@ -57,7 +57,7 @@ class CelerySender:
             origin=self._origin,
         )
         properties["MessageGroupId"] = item.group
-        body = BODY.format(message=item.message.model_dump_json())
+        body = BODY.format(arguments="" if item.message is None else item.message.model_dump_json())
         signalled = {"sender": task, "body": body, "exchange": "", "routing_key": queue, "headers": headers}
         before_task_publish.send(**signalled, properties=properties, declare=(), retry_policy=None)
         message = batch.channel.prepare_message(body, None, "application/json", "utf-8", headers, properties)

@@ -36,7 +36,7 @@ def utc_now() -> datetime:
 @cache
 def database() -> Database:
     """This process's database. Connects when first used, so never before a worker forks."""
-    return Database.at(settings().database)
+    return Database.at(settings().database, platform=settings().announcing)
 
 
 @cache

@@ -161,6 +161,16 @@ PROVIDER_SPEND = Metric(
     by=("Provider",),
     look_at="the provider's bill",
 )
+NOTICES_DELIVERED = Metric(
+    "NoticesDelivered", Kind.COUNT, Unit.COUNT, "Notices that listeners took.", look_at="`airdate notices list`"
+)
+NOTICES_FAILED = Metric(
+    "NoticesFailed",
+    Kind.COUNT,
+    Unit.COUNT,
+    "Times that a listener could not be told; it is tried again for days.",
+    look_at="`airdate notices list --failed`",
+)
 BEAT_TICKS = Metric(
     "BeatTicks", Kind.COUNT, Unit.COUNT, "Ticks that beat sent.", look_at="whether one beat runs, and its log"
 )
@@ -217,6 +227,8 @@ METRICS = (
     PROVIDER_CALLS,
     PROVIDER_FAILURES,
     PROVIDER_SPEND,
+    NOTICES_DELIVERED,
+    NOTICES_FAILED,
     BEAT_TICKS,
     DISCOVERY_RUNS,
     PROCESS_ALIVE,

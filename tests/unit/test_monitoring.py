@@ -231,4 +231,6 @@ def test_the_tasks_that_make_episodes_are_those_of_the_error_rate() -> None:
     [rate] = [alarm for alarm in ALARMS if alarm.logical_id == "ErrorRate"]
     tasks = {dimensions.get("Task") for _, _, dimensions in named(rate.properties)} - {None}
 
-    assert tasks == {task.rpartition(".")[2] for task, queue in ROUTES.items() if queue is not Queue.DISCOVERY}
+    # The one that tells listeners makes none, and fails in no way but by a fault of ours.
+    makers = {task for task, queue in ROUTES.items() if queue is not Queue.DISCOVERY} - {Task.DELIVER_NOTICES}
+    assert tasks == {task.rpartition(".")[2] for task in makers}

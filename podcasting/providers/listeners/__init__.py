@@ -74,8 +74,10 @@ class Gone(Permanent):
 class Listener(Protocol):
     """Tells one target. Used from several threads at once."""
 
-    provider: str
-    """Whose breaker it has: ``listener HOST``."""
+    @property
+    def provider(self) -> str:
+        """Whose breaker it has: ``listener HOST``."""
+        ...
 
     def tell(self, notice_id: str, event: Event) -> str:
         """Tell of an event; returns what the target answered, in a few words and without its secrets.

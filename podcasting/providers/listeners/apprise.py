@@ -167,4 +167,5 @@ def _lines(*lines: str) -> str:
 
 
 def _names_host(service: NotifyBase) -> bool:
-    return any("{host}" in template for template in service.templates)
+    templates: tuple[str, ...] = service.templates
+    return any("{host}" in template for template in templates)

@@ -21,7 +21,7 @@ import httpcore
 from podcasting.announcing import shown_address
 from podcasting.errors import Permanent, Retryable, Throttled
 from podcasting.providers.feeds.fetch import retry_after
-from podcasting.providers.feeds.guard import GuardedNetwork, Resolve, system_resolver
+from podcasting.providers.feeds.guard import Deadline, GuardedNetwork, Resolve, system_resolver
 from podcasting.providers.listeners import Gone
 
 USER_AGENT = "Airdate/0.1 (podcast maker; tells of new episodes)"
@@ -63,7 +63,7 @@ class Outbound:
         shown = shown_address(url)
         network = GuardedNetwork(
             allowed_private_hosts=self.allowed_private_hosts,
-            deadline=time.monotonic() + self.timeout_seconds,
+            deadline=Deadline(time.monotonic() + self.timeout_seconds),
             resolve=self.resolve,
         )
         sent = {"host": urlsplit(url).netloc.rpartition("@")[2], "user-agent": USER_AGENT, **headers}
