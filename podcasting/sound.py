@@ -122,20 +122,6 @@ def resampled(blocks: Iterable[Samples], rate: int, to: int) -> Iterator[Samples
     yield from map(_mono, resampler.resample(None))
 
 
-def filtered(samples: Samples, rate: int, *filters: tuple[str, str]) -> Samples:
-    """Mono ``samples`` as FFmpeg's ``filters`` (each its name and arguments) leave them."""
-    graph: Graph | None = None
-    parts: list[Samples] = []
-    for frame in frames_of([samples], rate):
-        graph = graph or chain(frame, *filters, ("aformat", "sample_fmts=flt:channel_layouts=mono"))
-        graph.push(frame)
-        parts += map(_mono, pulled(graph))
-    if graph is None:
-        return samples
-    graph.push(None)
-    return np.concatenate([*parts, *map(_mono, pulled(graph))])
-
-
 def frames_of(blocks: Iterable[Samples], rate: int, position: int = 0) -> Iterator[av.AudioFrame]:
     """Mono ``blocks`` as frames of at most :data:`BLOCK` samples; the first has ``position`` samples before it."""
     for block in blocks:
