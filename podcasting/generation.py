@@ -64,7 +64,7 @@ def generate(work: Work) -> None:
         # It was approved or edited before the hosts changed, and is spoken by the voices of those who say it.
         voice = studio.voice_of(podcast.model_copy(update={"hosts": written.hosts}))
 
-    turns = SpeechInput(turns=written.turns, language=podcast.language)
+    turns = SpeechInput(turns=written.turns, language=podcast.language, pronunciations=chosen.speaking.pronunciations)
     spoken = work.run(
         "speech",
         fingerprint("speech", voice.name, turns),

@@ -6,22 +6,27 @@ that dies has lost the clips in hand and no more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import logging
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 
 import numpy as np
 
-from podcasting.errors import Permanent
+from podcasting import clip_length
+from podcasting.errors import Permanent, Retryable
 from podcasting.fingerprint import fingerprint
 from podcasting.models import Frozen
+from podcasting.pronunciation import respelled
 from podcasting.providers.storage import Storage
-from podcasting.providers.voices import Samples, Voice
+from podcasting.providers.voices import Samples, Voice, clips_at_once, varies
 from podcasting.providers.writers import Turn
 from podcasting.sound import QUIET_DBFS, SoundError, amplitude, read_wav, write_wav
 
-SHORTEST_SECONDS_PER_CHARACTER = 0.025
-"""Forty letters a second: quicker than an auctioneer, so part of the text was not spoken."""
+log = logging.getLogger(__name__)
+
+MOST_TAKES = 3
+"""Of a clip that turned out bad, at once, by a voice that reads in another way each time."""
 
 
 class SpeechInput(Frozen):
@@ -30,6 +35,15 @@ class SpeechInput(Frozen):
     turns: tuple[Turn, ...]
     language: str
     """BCP 47."""
+    pronunciations: Mapping[str, str] = {}
+    """By word, how it is spelled for the voice."""
+
+    def clip_keys(self, voice_name: str) -> list[str]:
+        """Where each turn's clip is kept: named after what is spoken, by whom."""
+        return [
+            f"clips/{fingerprint('clip', voice_name, turn.host, respelled(turn.text, self.pronunciations))}.wav"
+            for turn in self.turns
+        ]
 
 
 class Clip(Frozen):
@@ -56,7 +70,10 @@ def speak(
     *,
     at_once: int = 1,
 ) -> Speech:
-    """Have ``voice`` read every turn, ``at_once`` of them at a time; clips that ``workspace`` holds are used again.
+    """Have ``voice`` read every turn; clips that ``workspace`` holds are used again.
+
+    ``at_once`` of them are read at a time, unless the voice says how many it takes. A clip that turns out bad is read
+    again at once, alone, by a voice that then reads it in another way.
 
     What comes of it is the same however many are made at once. ``progress`` is told of each clip
     before it is made, and ends the stage at once by raising.
@@ -64,13 +81,14 @@ def speak(
     Raises:
         Permanent: the voice speaks no such language, or what it made of a turn is no speech; names
             the turn (the first, when several fail) and its text.
-        Retryable: the voice or the storage failed for a reason that may pass.
+        Retryable: the voice or the storage failed for a reason that may pass, or the voice made a bad clip each time.
     """
     if not voice.speaks(given.language):
         raise Permanent(
             f"{voice.name} speaks no {given.language!r}; give the podcast another language or Airdate another voice"
         )
-    keys = [f"clips/{fingerprint('clip', voice.name, turn.host, turn.text)}.wav" for turn in given.turns]
+    keys = given.clip_keys(voice.name)
+    at_once = clips_at_once(voice) or at_once
     made: dict[str, Future[float]] = {}  # by key, so that words which come again are spoken once
     pool = ThreadPoolExecutor(at_once, thread_name_prefix="clip")
     try:
@@ -81,7 +99,8 @@ def speak(
             progress(f"clip {place}")
             if key not in made:
                 # In this one's context, so that the logs of the voice tell the episode.
-                made[key] = pool.submit(copy_context().run, _seconds, voice, workspace, key, turn, place)
+                spelled = turn.model_copy(update={"text": respelled(turn.text, given.pronunciations)})
+                made[key] = pool.submit(copy_context().run, _seconds, voice, workspace, key, spelled, place)
         # After a failure too, for the turns before it: which of them is told does not hang on who was quicker.
         wait(made.values())
     finally:
@@ -118,14 +137,20 @@ def _stored_seconds(workspace: Storage, key: str, sample_rate: int) -> float | N
 
 
 def _spoken(voice: Voice, turn: Turn, place: str) -> Samples:
-    try:
-        samples = voice.speak(turn.text, turn.host)
-    except Permanent as error:
-        raise Permanent(f"turn {place} cannot be spoken: {error}") from error
-    fault = _fault(samples, voice.sample_rate, turn.text)
-    if fault:
-        raise Permanent(f"turn {place} cannot be spoken: {voice.name} made {fault} of {turn.text!r}; change the script")
-    return samples
+    fault = ""
+    for take in range(1, MOST_TAKES + 1):
+        try:
+            samples = voice.speak(turn.text, turn.host)
+        except Permanent as error:
+            raise Permanent(f"turn {place} cannot be spoken: {error}") from error
+        found = _fault(samples, voice.sample_rate, turn.text)
+        if found is None:
+            return samples
+        fault = f"{voice.name} made {found} of {turn.text!r}"
+        if not varies(voice):
+            raise Permanent(f"turn {place} cannot be spoken: {fault}; change the script")
+        log.warning("turn %s: take %d of %d is bad: %s", place, take, MOST_TAKES, fault)
+    raise Retryable(f"turn {place} was spoken badly {MOST_TAKES} times: {fault}; it is tried again later")
 
 
 def _fault(samples: Samples, rate: int, text: str) -> str | None:
@@ -136,7 +161,9 @@ def _fault(samples: Samples, rate: int, text: str) -> str | None:
         return "numbers that are no sound"
     if np.abs(samples).max() < amplitude(QUIET_DBFS):
         return "silence"
-    least = SHORTEST_SECONDS_PER_CHARACTER * sum(character.isalnum() for character in text)
-    if len(samples) / rate < least:
-        return f"only {len(samples) / rate:.2f} s (at least {least:.2f} s were expected)"
+    seconds, least, most = len(samples) / rate, clip_length.shortest(text), clip_length.longest(text)
+    if seconds < least:
+        return f"only {seconds:.2f} s (at least {least:.2f} s were expected)"
+    if seconds > most:
+        return f"{seconds:.2f} s (at most {most:.2f} s were expected)"
     return None

@@ -293,3 +293,85 @@ def test_what_the_voice_logs_is_bound_to_the_episode() -> None:
             return super().speak(text, host)
 
     speak(given(), Logging(), MemoryStorage(), silently, at_once=3)
+
+
+# Bad clips ------------------------------------------------------------------------------------------------
+
+SILENCE = np.zeros(48_000, np.float32)
+ENDLESS = np.full(24_000 * 120, 0.5, np.float32)
+
+
+class Moody(ToneVoice):
+    """Reads a text in another way each time: first in the bad ways it was given, then well."""
+
+    varies = True
+
+    def __init__(self, **bad: list[Samples]) -> None:
+        super().__init__()
+        self._bad = bad
+
+    def speak(self, text: str, host: int) -> Samples:
+        good = super().speak(text, host)
+        bad = next((takes for word, takes in self._bad.items() if word in text), [])
+        return bad.pop(0) if bad else good
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(np.zeros(0, np.float32), id="empty"),
+        pytest.param(SILENCE, id="silent"),
+        pytest.param(np.full(48_000, np.nan, np.float32), id="no numbers"),
+        pytest.param(np.full(2_400, 0.5, np.float32), id="too short"),
+        pytest.param(ENDLESS, id="too long"),
+    ],
+)
+def test_one_bad_clip_is_read_once_more_and_no_other(bad: Samples) -> None:
+    voice, workspace = Moody(today=[bad]), MemoryStorage()
+
+    speech = speak(given(), voice, workspace, silently, at_once=3)
+
+    assert sorted(voice.spoken) == sorted([(turn.text, turn.host) for turn in TURNS] + [(TURNS[1].text, 1)])
+    assert speech == speak(given(), ToneVoice(), MemoryStorage(), silently)
+
+
+def test_a_clip_that_is_bad_three_times_is_left_for_later_and_the_others_are_kept() -> None:
+    voice, workspace = Moody(sea=[SILENCE] * 3), MemoryStorage()
+
+    with pytest.raises(Retryable, match=r"turn 3 of 3 was spoken badly 3 times: tone-1 made silence of 'A story"):
+        speak(given(), voice, workspace, silently)
+    asked = len(voice.spoken)
+    speak(given(), voice, workspace, silently)
+
+    assert asked == 2 + 3
+    assert voice.spoken[asked:] == [(TURNS[2].text, TURNS[2].host)]
+
+
+def test_a_voice_that_reads_the_same_each_time_is_not_asked_again() -> None:
+    voice = FixedVoice(ENDLESS)
+
+    with pytest.raises(Permanent, match=r"turn 1 of 3 cannot be spoken: tone-1 made 120\.00 s \(at most .*change the"):
+        speak(given(), voice, MemoryStorage(), silently)
+
+    assert len(voice.spoken) == 1
+
+
+@pytest.mark.parametrize(("takes", "cores"), [(3, 1), (1, 3)])
+def test_a_voice_may_say_how_many_clips_it_takes_at_once(takes: int, cores: int) -> None:
+    class Limited(Choir):
+        clips_at_once = takes
+
+    assert len(speak(given(), Limited(takes), MemoryStorage(), silently, at_once=cores).clips) == 3
+
+
+# Pronunciations -------------------------------------------------------------------------------------------
+
+
+def test_the_voice_reads_words_as_they_are_spelled_for_it_and_only_their_clips_are_new() -> None:
+    workspace, voice = MemoryStorage(), ToneVoice()
+    speak(given(), ToneVoice(), workspace, silently)
+
+    speech = speak(given().model_copy(update={"pronunciations": {"sea": "see"}}), voice, workspace, silently)
+
+    assert voice.spoken == [("A story about the see.", 0)]
+    assert speech.clips[2].key == f"clips/{fingerprint('clip', 'tone-1', 0, 'A story about the see.')}.wav"
