@@ -81,6 +81,10 @@ def main(*, verbose: bool) -> None:
 COMMANDS: dict[str, dict[str, str | None]] = {
     "operations.shows": {"podcasts": "Shows: what they read, and when they are due."},
     "operations.episodes": {"episodes": "Episodes: what became of each slot."},
+    "operations.preview": {
+        "preview": "Show what an episode would be made of, and its script, before anything is spoken or remembered.",
+    },
+    "operations.notices": {"notices": "Notices: who was told of which episode, and who could not be."},
     "operations.dispatch": {
         "discover": "Find what is due and send it, now, as beat has the discovery worker do.",
         "generate": "Have a podcast's next episode made now; its later slots stay where they are.",
@@ -118,7 +122,7 @@ COMMANDS: dict[str, dict[str, str | None]] = {
         "demo": "Make a podcast episode on this machine, from nothing, and show where to hear it.",
         "run": "Run everything on this machine until Ctrl-C: AWS, site, workers, beat, Flower.",
         "migrate": "Bring the database's tables to this release's revision, or to another.",
-        "schemas": "Write the messages' JSON Schema files, for producers in other languages.",
+        "schemas": "Write the JSON Schema files of messages and webhooks, for programs in other languages.",
         "follow": None,
         "watch": None,
     },

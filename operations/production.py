@@ -54,7 +54,7 @@ def set_(podcast_id: str, changes: tuple[str, ...]) -> None:
       airdate podcasts set my-show speaking.pronunciations.SQS="S Q S" review=true
       airdate podcasts set my-show writing.engine=
     """
-    pairs = [_pair(change) for change in changes]
+    pairs = [pair(change) for change in changes]
 
     def change(podcast: Podcast) -> Podcast:
         for path, value in pairs:
@@ -138,7 +138,8 @@ def _listed(value: str) -> list[str]:
     return [each.strip() for each in value.split(",") if each.strip()]
 
 
-def _pair(change: str) -> tuple[str, str]:
+def pair(change: str) -> tuple[str, str]:
+    """The two sides of SETTING=VALUE."""
     path, equals, value = change.partition("=")
     if not equals or not path.strip():
         raise click.UsageError(f"{change!r} is no change; say SETTING=VALUE, such as writing.minutes=8")
