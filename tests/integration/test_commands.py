@@ -292,7 +292,7 @@ def test_a_command_that_is_none_is_wrong_usage(airdate: Shell, arguments: list[s
     ("source", "said"),
     [
         ("nowhere.xml", "there is no such file"),
-        ("/", "there is no such file"),
+        ("/", "that is no file, and no folder of texts"),
         ("file:///nowhere.xml", "there is no such file"),
         ("", "there is no such file"),
         ("ftp://example.org/feed.xml", "Airdate reads http, https and files, not ftp"),

@@ -102,19 +102,23 @@ def plain_text(markup: str) -> str:
             skipped += skipped_here
             if not skipped:
                 pieces.append("\n" if node.tag in _BLOCKS else "")
-                pieces.append(node.text or "")
+                pieces.append(_unbroken(node.text))
         else:
             skipped -= skipped_here
             if not skipped:
                 pieces.append("\n" if node.tag in _BLOCKS else "")
-                pieces.append(node.tail or "")
+                pieces.append(_unbroken(node.tail))
     return tidy("".join(pieces))
 
 
+def _unbroken(text: str | None) -> str:
+    # HTML breaks its lines anywhere; only blocks and <br> mean a line.
+    return re.sub(r"[\r\n]+", " ", text or "")
+
+
 def tidy(text: str) -> str:
-    """One space between words, one line break between blocks, nothing unprintable."""
+    """One space between words, one line break between lines, nothing unprintable."""
     printable = "".join(letter if letter.isprintable() or letter in "\n\t\r" else _instead(letter) for letter in text)
-    # HTML breaks lines anywhere; only `plain_text`'s own breaks mean a block.
     lines = (" ".join(line.split()) for line in printable.splitlines())
     return "\n".join(line for line in lines if line)
 
