@@ -118,24 +118,7 @@ def test_each_entry_has_its_verdict(studio: Studio, podcast: Podcast) -> None:
 
 def test_however_many_there_is_no_room_for_each_is_told(studio: Studio, podcast: Podcast) -> None:
     assert isinstance(studio.sources, FakeSources)
-    words = [
-        "alpha",
-        "bravo",
-        "charlie",
-        "delta",
-        "echo",
-        "foxtrot",
-        "golf",
-        "hotel",
-        "india",
-        "juliet",
-        "kilo",
-        "lima",
-        "mike",
-        "november",
-        "oscar",
-        "papa",
-    ]
+    words = [letter * 6 for letter in "abcdefghijklmnop"]
     entries = tuple(
         Entry(
             key=f"{first}-{second}",
