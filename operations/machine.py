@@ -13,6 +13,7 @@ import click
 from operations import demo as demonstration
 from podcasting.database.revisions import OlderRevision, would_drop
 from podcasting.database.revisions import migrate as migrate_database
+from podcasting.providers.listeners import Event
 from publishers.messages import MESSAGES
 from tasks import wiring
 
@@ -134,12 +135,15 @@ def migrate(revision: str, *, down: bool, as_json: bool) -> None:
 @click.command()
 @click.option("--check", is_flag=True, help="Only tell whether the files are up to date; exit 1 if not.")
 def schemas(*, check: bool) -> None:
-    """Write the messages' JSON Schema files, for producers in other languages."""
+    """Write the JSON Schema files of messages and webhooks, for programs in other languages."""
     stale = []
+    described = {"event": Event.model_json_schema(mode="serialization")}
     for message in MESSAGES:
         name = message.model_fields["type"].annotation.__args__[0]  # type: ignore[union-attr]  # a Literal of one
+        described[name] = message.model_json_schema()
+    for name, schema in described.items():
         path = SCHEMAS / f"{name}.json"
-        text = json.dumps(message.model_json_schema(), indent=2) + "\n"
+        text = json.dumps(schema, indent=2) + "\n"
         if check and (not path.is_file() or path.read_text() != text):
             stale.append(str(path))
         if not check:

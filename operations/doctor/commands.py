@@ -16,6 +16,7 @@ from operations.doctor import (
     backlog,
     clock,
     database,
+    listeners,
     processes,
     procfile,
     providers,
@@ -57,6 +58,7 @@ AREAS = (
     Area("clock", "this machine's clock", clock.findings),
     Area("storage", "home, workspace and site", storage.findings),
     Area("providers", "writer, voice, FFmpeg, keys", providers.findings),
+    Area("listeners", "who is told of episodes, and who could not be", listeners.findings),
 )
 
 

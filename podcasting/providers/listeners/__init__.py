@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from podcasting.errors import Permanent
@@ -16,6 +16,7 @@ from podcasting.models import EpisodeStatus, UtcDatetime
 Moment = Annotated[
     UtcDatetime,
     PlainSerializer(lambda moment: moment.isoformat().replace("+00:00", "Z"), return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """UTC, ISO 8601 with a Z."""
 
