@@ -68,14 +68,13 @@ def kind_of(document: Document, text: str, name: str) -> Kind:
         return known
     if is_page or (suffix in PAGE_SUFFIXES and start.startswith("<")):
         return Kind.PAGE
-    if not start or start.startswith("<") or suffix in _XML_SUFFIXES or "xml" in document.media_type:
-        return Kind.FEED
-    return _kind_of_text(document.media_type, suffix, start, text)
+    if _JSON.match(start):
+        return Kind.JSON
+    is_xml = start.startswith("<") or suffix in _XML_SUFFIXES or "xml" in document.media_type
+    return Kind.FEED if not start or is_xml else _kind_of_text(document.media_type, suffix, start, text)
 
 
 def _kind_of_text(media_type: str, suffix: str, start: str, text: str) -> Kind:
-    if _JSON.match(start):
-        return Kind.JSON
     if is_cued(start) or is_timed(text):
         return Kind.TRANSCRIPT
     if media_type in {"text/markdown", "text/x-markdown"}:
