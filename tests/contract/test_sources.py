@@ -1,7 +1,8 @@
-"""One contract, three readers: of the web, of files, and the fake that other tests use."""
+"""One contract, several readers: of the web, of JSON Feed, of files, and the fake that other tests use."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from podcasting.errors import Permanent
-from podcasting.providers.feeds import Entry, Feed, Sources, Validators
+from podcasting.providers.feeds import Entry, Feed, Page, Sources, Validators
 from podcasting.providers.feeds.web import WebSources
 from tests.fakes.sources import FakeSources
 from tests.fakes.website import Answer, Website
@@ -72,7 +73,7 @@ class FakeStand:
         return "feed"
 
     def put_page(self, text: str | None) -> str:
-        self.fake.pages["page"] = text
+        self.fake.pages["page"] = Page(title="Title", text=text) if text else None
         return "page"
 
     def missing(self) -> str:
@@ -96,6 +97,25 @@ class WebStand:
         return self.site.url("/nowhere")
 
 
+class JsonStand(WebStand):
+    """The web, where feeds are JSON Feeds."""
+
+    def put_feed(self, *entries: Entry, etag: str = "one") -> str:
+        items = [
+            {
+                "id": each.key,
+                "title": each.title,
+                "url": each.url,
+                "date_published": each.published_at and each.published_at.isoformat(),
+                "content_text": each.text,
+            }
+            for each in entries
+        ]
+        body = json.dumps({"version": "https://jsonfeed.org/version/1.1", "title": "News", "items": items}).encode()
+        self.site.answers["/feed"] = Answer(body, headers={"ETag": f'"{etag}"'}, content_type="application/feed+json")
+        return self.site.url("/feed")
+
+
 class FileStand:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -117,7 +137,7 @@ class FileStand:
         return str(self.folder / "nowhere.xml")
 
 
-@pytest.fixture(params=["fake", "web", "file"])
+@pytest.fixture(params=["fake", "web", "json", "file"])
 def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
     if request.param == "fake":
         yield FakeStand()
@@ -125,7 +145,7 @@ def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
         yield FileStand(tmp_path)
     else:
         with Website() as site:
-            yield WebStand(site)
+            yield JsonStand(site) if request.param == "json" else WebStand(site)
 
 
 def test_a_feed_is_read_newest_first(stand: Stand) -> None:
@@ -187,6 +207,7 @@ def test_a_page_gives_its_text(stand: Stand) -> None:
     page = stand.sources.page(stand.put_page(WORDS))
 
     assert page is not None
+    assert page.title == "Title"
     assert "tide gauge that writes down" in page.text
     assert "<p>" not in page.text
 
