@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import click
 
-from operations import review
+from operations import redo, review
 from operations.dead_letters.audit import who
 from operations.opened import database
 from operations.output import as_json, moment, show_json, show_table
@@ -15,6 +15,7 @@ from podcasting.database.history import Event
 from podcasting.due import status_reached
 from podcasting.errors import Permanent
 from podcasting.models import STAGES, Episode, EpisodeStatus
+from podcasting.observing import Expense
 from tasks import wiring
 
 
@@ -59,8 +60,9 @@ def list_episodes(podcast_id: str | None, status: str | None, limit: int, *, wai
 @click.argument("episode_id", metavar="EPISODE")
 @as_json
 def show_episode(episode_id: str, *, in_json: bool) -> None:
-    """Show an episode, how long each of its stages took, and what happened to it."""
+    """Show an episode, how long each of its stages took, what outside providers asked for, and what happened to it."""
     episode = database().episodes.get(episode_id)
+    spent = database().expenses.of(episode_id)
     done = database().checkpoints.of(episode_id)
     history = database().history.of(episode_id)
     if in_json:
@@ -69,7 +71,8 @@ def show_episode(episode_id: str, *, in_json: bool) -> None:
             for name, stage in done.items()
         }
         lines = [asdict(event) | {"at": event.at.isoformat()} for event in history]
-        show_json(episode.model_dump(mode="json") | {"stages": stages, "history": lines})
+        expenses = {stage: [each._asdict() for each in of_stage] for stage, of_stage in spent.items()}
+        show_json(episode.model_dump(mode="json") | {"stages": stages, "expenses": expenses, "history": lines})
         return
     since = database().reviews.waits_since(episode_id) if episode.awaits_approval else None
     click.echo(f"{episode.id}: {episode.status.value}, slot {moment(episode.slot)}, attempts {episode.attempts}")
@@ -84,6 +87,10 @@ def show_episode(episode_id: str, *, in_json: bool) -> None:
         [(name, f"{stage.seconds:.1f}", moment(stage.finished_at)) for name, stage in done.items()],
         empty="  no stage is done yet",
     )
+    if spent:
+        click.echo()
+        rows = [_paid(stage, each) for stage, of_stage in spent.items() for each in of_stage]
+        show_table(("STAGE", "PROVIDER", "REQUESTS", "USED", "US DOLLARS"), rows, empty="")
     click.echo()
     show_table(("WHEN", "WHAT HAPPENED", "AT", "WHO OR WHY"), [_told(event) for event in history], empty="  no history")
 
@@ -142,7 +149,7 @@ def retry(
 
 
 def _retried(episode_id: str, *, dry_run: bool) -> str:
-    status = status_reached(database().checkpoints.of(episode_id))
+    status = status_reached(database().checkpoints.standing(episode_id))
     if dry_run:
         return f"{episode_id}: would go on from {status.value}: {_about(database().episodes.get(episode_id))}"
     episode = database().episodes.retry(episode_id, status, wiring.utc_now(), by=who())
@@ -158,11 +165,22 @@ def _about(episode: Episode) -> str:
     return f"{rests}{episode.title or '–'}"
 
 
+def _paid(stage: str, expense: Expense) -> tuple[str, str, str, str, str]:
+    used = (
+        (expense.input_tokens, "tokens in"),
+        (expense.output_tokens, "tokens out"),
+        (expense.characters, "characters"),
+    )
+    told = ", ".join(f"{amount:,} {unit}" for amount, unit in used if amount)
+    dollars = "price not known" if expense.dollars is None else f"{expense.dollars:.4f}"
+    return stage, expense.provider, f"{expense.calls:,}", told or "–", dollars
+
+
 def _told(event: Event) -> tuple[str, str, str, str]:
     return (moment(event.at), event.what.value, event.stage or "", event.detail or "")
 
 
-for command in review.COMMANDS:
+for command in (*review.COMMANDS, *redo.COMMANDS):
     episodes.add_command(command)
 
 COMMANDS = (episodes,)

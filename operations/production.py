@@ -104,14 +104,15 @@ def changed(podcast: Podcast, path: str, value: str) -> Podcast:
 def _with(podcast: Podcast, path: list[str], value: Any) -> Podcast:
     values = _values(podcast, context=WHOLE)
     *parents, last = path
-    place = values
+    place: Any = values
     for parent in parents:
-        place = place.setdefault(parent, {}) if isinstance(place, dict) else {}
-    if isinstance(place, dict):
-        if value is None:
-            place.pop(last, None)
-        else:
-            place[last] = value
+        place = place.setdefault(parent, {}) if isinstance(place, dict) else None
+    if not isinstance(place, dict):
+        raise InvalidPodcast(_unknown(".".join(path)))
+    if value is None:
+        place.pop(last, None)
+    else:
+        place[last] = value
     own = {name: values.pop(name) for name in OWN if name in values}
     kept = podcast.model_dump(exclude={*OWN, "production"})
     return Podcast.model_validate(kept | own | {"production": values})
@@ -179,13 +180,17 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=list)
 
 
+def _unknown(path: str) -> str:
+    known = ", ".join(
+        name for name, _ in (*_described(Podcast, OWN), *_described(Production, tuple(Production.model_fields)))
+    )
+    return f"there is no setting {path!r}; there are {known}"
+
+
 def _explained(path: str, value: str, error: ValidationError) -> str:
     problem = error.errors()[0]
     if problem["type"] == "extra_forbidden":
-        known = ", ".join(
-            name for name, _ in (*_described(Podcast, OWN), *_described(Production, tuple(Production.model_fields)))
-        )
-        return f"there is no setting {path!r}; there are {known}"
+        return _unknown(path)
     message = str(problem["msg"]).removeprefix("Value error, ")
     # A mistyped secret is one too.
     shown = "" if path.startswith("announcing.") else f" is {value!r}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from operations.report.figures import Figures
+from operations.report.spending import UNPRICED
 from operations.report.wording import counted, dollars, moment, share, span, step
 from podcasting.database.history import Happened
 from podcasting.database.reporting import InStage
@@ -214,10 +215,13 @@ def _cost(figures: Figures) -> Iterator[Chart]:
     if not figures.spending:
         return
     compute = sum(part.dollars for part in figures.spending if part.part.startswith("compute: "))
+    providers = sum(part.dollars for part in figures.spending if part.part.startswith("provider: "))
+    unpriced = [part.part.removeprefix("provider: ") for part in figures.spending if part.known == UNPRICED]
     says = (
         f"{dollars(figures.dollars * 1000)} for 1,000 episodes, {dollars(compute * 1000)} of it for the seconds that "
-        "their stages took. Not in it: what outside voices and writers ask for, which the database does not record "
-        "(the metric ProviderSpend does); the database, listeners' downloads, logs, taxes."
+        f"their stages took, {dollars(providers * 1000)} for outside writers and voices. Not in it: "
+        + (f"what {', '.join(unpriced)} asked for, whose prices are not known; " if unpriced else "")
+        + "the database, listeners' downloads, logs, taxes."
     )
     rows: list[Row] = [
         (part.part, dollars(part.dollars), dollars(part.dollars * 1000), part.known, part.about)

@@ -16,7 +16,16 @@ from podcasting.alarm import PARTICULARS
 from podcasting.database.alarms import Alarm
 from podcasting.database.history import Happened
 from podcasting.database.percentiles import Spread
-from podcasting.database.reporting import Busy, Happening, InStage, Late, Reporting, Standing, Window
+from podcasting.database.reporting import (
+    Busy,
+    Happening,
+    InStage,
+    Late,
+    ProviderSpend,
+    Reporting,
+    Standing,
+    Window,
+)
 from podcasting.models import STAGES
 from publishers.queues import Queue
 
@@ -53,6 +62,8 @@ class Figures:
     audio_seconds: float | None
     spending: list[Part]
     """Of an episode."""
+    provider_spend: list[ProviderSpend]
+    """In all, in the window: of episodes that failed too."""
     alarms: list[Alarm]
 
     def count(self, what: Happened) -> int:
@@ -77,7 +88,6 @@ class Figures:
             {"within_seconds": bound, "episodes": count} for bound, count in self.lateness_within
         ]
         found["usd_per_thousand_episodes"] = self.dollars * 1000 if self.spending else None
-        found["provider_spend"] = None  # not recorded in the database; the metric ProviderSpend is of another place
         return found
 
 
@@ -87,7 +97,7 @@ def gathered(
     """Ask the database. ``slots``, ``tick`` and ``events`` are as :func:`spending` takes them."""
     report = Reporting(engine, window)
     everywhere = Reporting(engine, Window(window.since, window.until))
-    published, audio = report.published(), report.seconds_of_audio()
+    published, audio, spent = report.published(), report.seconds_of_audio(), report.provider_spend()
     return Figures(
         window=window,
         made_at=now,
@@ -113,7 +123,9 @@ def gathered(
             tick_seconds=tick,
             events=events,
             rates=rates,
+            providers=spent,
         ),
+        provider_spend=spent,
         alarms=report.alarms(),
     )
 

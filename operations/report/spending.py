@@ -1,4 +1,6 @@
-"""What an episode cost: the processor time that it was measured to take, and what the cost model adds to it."""
+"""What an episode cost: the processor time that it was measured to take, what outside providers asked for, and what
+the cost model adds to them.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from operations.cost.bill import DAYS_A_MONTH, Bill, Load, Workers, bill
 from operations.cost.prices import Prices
-from podcasting.database.reporting import InAll
+from podcasting.database.reporting import InAll, ProviderSpend
 from podcasting.models import STAGES
 from publishers.queues import Queue
 
 GENERATION = STAGES[: STAGES.index("master") + 1]
-MEASURED, MODELLED = "measured", "by the model"
+MEASURED, MODELLED, UNPRICED = "measured", "by the model", "no price known"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Part:
     dollars: float
     """For one episode."""
     known: str
-    """``MEASURED`` here, or ``MODELLED``."""
+    """``MEASURED`` here, ``MODELLED``, or ``UNPRICED``: it may cost something, and nobody knows what."""
     about: str
 
 
@@ -53,6 +55,7 @@ def spending(
     tick_seconds: float,
     events: bool,
     rates: Rates,
+    providers: Sequence[ProviderSpend] = (),
 ) -> list[Part]:
     """What one of ``episodes`` cost on average, part by part; nothing when there are none.
 
@@ -65,6 +68,7 @@ def spending(
         tick_seconds: between two ticks of each discovery.
         events: whether workers tell Flower what they do.
         rates: what is paid.
+        providers: what outside writers and voices were asked for meanwhile; of episodes that failed too.
     """
     if not episodes or not work or not episodes_per_day:
         return []
@@ -72,6 +76,7 @@ def spending(
         Part(f"compute: {of.stage}", of.seconds / episodes * rates.slot_second, MEASURED, _seconds(of, episodes))
         for of in work
     ]
+    parts += [_provider(spent, episodes) for spent in providers]
     generation = sum(of.seconds for of in work if of.stage in GENERATION) / episodes
     processing = sum(of.seconds for of in work if of.stage not in GENERATION) / episodes
     load = Load(
@@ -112,6 +117,21 @@ def _shared(made: Bill, *, busy: float) -> list[Part]:
 
 def _requests(line: object, each: float) -> str:
     return f"{(getattr(line, 'requests', None) or 0) / each:,.0f} requests"
+
+
+def _provider(spent: ProviderSpend, episodes: int) -> Part:
+    used = [
+        f"{amount / episodes:,.0f} {unit}"
+        for amount, unit in (
+            (spent.input_tokens, "tokens in"),
+            (spent.output_tokens, "tokens out"),
+            (spent.characters, "characters"),
+        )
+        if amount
+    ]
+    known = UNPRICED if spent.dollars is None else MEASURED
+    about = ", ".join((f"{spent.calls / episodes:.1f} requests", *used))
+    return Part(f"provider: {spent.provider}", (spent.dollars or 0) / episodes, known, about)
 
 
 def _seconds(of: InAll, episodes: int) -> str:

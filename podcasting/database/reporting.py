@@ -17,7 +17,7 @@ from podcasting.database.alarms import Alarm
 from podcasting.database.connection import read
 from podcasting.database.history import Happened
 from podcasting.database.percentiles import Spread, epoch, spreads
-from podcasting.database.schema import alarms, episodes, history, podcasts, stages
+from podcasting.database.schema import alarms, episodes, expenses, history, podcasts, stages
 from podcasting.models import ENDED, EpisodeStatus, PodcastState
 
 STEPS = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400)
@@ -113,6 +113,21 @@ class Busy:
     title: str
     episodes: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class ProviderSpend:
+    """What an outside provider was asked for at a stage, and what it cost."""
+
+    stage: str
+    provider: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    characters: int
+    """Of text that was spoken."""
+    dollars: float | None
+    """US dollars; None where no price is known."""
 
 
 class Reporting:
@@ -239,6 +254,21 @@ class Reporting:
             .limit(MOST_PODCASTS)
         )
         return [Busy(*row.values()) for row in self._all(statement)]
+
+    def provider_spend(self) -> list[ProviderSpend]:
+        """What was spent in the window, whatever became of the episodes: one that failed was paid for too.
+
+        The dearest first, then those whose price nobody knows.
+        """
+        columns = expenses.c
+        names = ("calls", "input_tokens", "output_tokens", "characters", "dollars")
+        statement = (
+            select(columns.stage, columns.provider, *(func.sum(columns[name]).label(name) for name in names))
+            .where(self._in(columns.at), *self._of_episode(columns.episode_id))
+            .group_by(columns.stage, columns.provider)
+        )
+        found = [ProviderSpend(**row) for row in self._all(statement)]
+        return sorted(found, key=lambda each: (-(each.dollars or 0), each.provider, each.stage))
 
     def standing(self) -> Standing:
         """What there is at the window's end; states are those of now."""

@@ -166,7 +166,7 @@ def test_each_chart_has_its_figures_in_a_table_and_in_the_json(airdate: Shell, w
     assert figures["failed_tries"] == [21, 0, 0, 0, 0]
     assert sum(each["episodes"] for each in figures["lateness_within"]) == figures["lateness"]["count"] == 21
     assert figures["usd_per_thousand_episodes"] == pytest.approx(1000 * sum(e["dollars"] for e in figures["spending"]))
-    assert figures["provider_spend"] is None
+    assert figures["provider_spend"] == []
     assert {each["podcast_id"] for each in figures["busiest"]} == {"loud", "quiet"}
 
 

@@ -7,10 +7,10 @@ import pytest
 from operations.cost.bill import DAYS_A_MONTH, Load, Workers, bill
 from operations.cost.prices import Prices
 from operations.report.figures import MOST_REASONS, kinds
-from operations.report.spending import MEASURED, Part, Rates, spending
+from operations.report.spending import MEASURED, UNPRICED, Part, Rates, spending
 from operations.report.wording import dollars, share, span
 from podcasting.database.history import Happened
-from podcasting.database.reporting import Happening, InAll
+from podcasting.database.reporting import Happening, InAll, ProviderSpend
 from publishers.queues import Queue
 
 SLOTS = {Queue.DISCOVERY: 1, Queue.GENERATION: 2, Queue.PROCESSING: 2}
@@ -18,7 +18,12 @@ WORK = [InAll("speech", 10, 500.0), InAll("master", 10, 300.0), InAll("check", 1
 
 
 def cost(
-    work: list[InAll] = WORK, *, episodes: int = 10, rates: Rates | None = None, per_day: float = 100
+    work: list[InAll] = WORK,
+    *,
+    episodes: int = 10,
+    rates: Rates | None = None,
+    per_day: float = 100,
+    providers: tuple[ProviderSpend, ...] = (),
 ) -> list[Part]:
     return spending(
         work,
@@ -29,6 +34,7 @@ def cost(
         tick_seconds=60,
         events=True,
         rates=rates or Rates(Prices()),
+        providers=providers,
     )
 
 
@@ -49,6 +55,19 @@ def test_the_parts_of_an_episode_are_its_share_of_the_months_bill() -> None:
     month = bill(load.enough(), Prices())
 
     assert sum(part.dollars for part in cost()) == pytest.approx(month.total / (100 * DAYS_A_MONTH))
+
+
+def test_what_providers_asked_for_is_a_part_and_an_unknown_price_is_told() -> None:
+    known = ProviderSpend("script", "writer openai:gpt-5-mini", 20, 40_000, 10_000, 0, 0.5)
+    unknown = ProviderSpend("speech", "voice local", 100, 0, 0, 8000, None)
+
+    found = {part.part: part for part in cost(providers=(known, unknown))}
+
+    writer = found["provider: writer openai:gpt-5-mini"]
+    assert writer == Part(writer.part, 0.05, MEASURED, "2.0 requests, 4,000 tokens in, 1,000 tokens out")
+    voice = found["provider: voice local"]
+    assert voice == Part(voice.part, 0, UNPRICED, "10.0 requests, 800 characters")
+    assert sum(part.dollars for part in found.values()) == pytest.approx(sum(part.dollars for part in cost()) + 0.05)
 
 
 def test_without_episodes_nothing_has_a_cost() -> None:
