@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -112,6 +113,18 @@ def test_messages_arrive_as_celery_tasks(app: Celery, sqs: Any, urls: dict[str, 
     assert len({body["headers"]["id"] for body in bodies}) == 2
     arguments = [json.loads(body["body"])[0] for body in bodies]
     assert arguments == [[item.message.model_dump(mode="json")] for item in outgoing]
+
+
+def test_a_task_without_arguments_arrives_as_one(app: Celery, sqs: Any, urls: dict[str, str]) -> None:
+    assert CelerySender(app).send([Outgoing(Task.DELIVER_NOTICES, None, group="airdate-notices")]) == {}
+
+    [message] = received(sqs, urls[Queue.PROCESSING])
+    envelope = json.loads(message["Body"])
+    assert envelope["headers"]["task"] == Task.DELIVER_NOTICES
+    body = envelope["body"]
+    if envelope["properties"].get("body_encoding") == "base64":
+        body = base64.b64decode(body)
+    assert json.loads(body)[:2] == [[], {}]
 
 
 def test_a_message_counts_for_its_podcasts_fair_share(app: Celery, sqs: Any, urls: dict[str, str]) -> None:
