@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
 
+from podcasting import generation, processing
+from podcasting.attempt import attempt
 from podcasting.errors import NothingNew, Permanent, Retryable, Throttled
+from podcasting.models import Episode, EpisodeStatus, Podcast
 from podcasting.providers.feeds import Feed, Validators
 from podcasting.providers.feeds.robots import KEPT_FOR, MAX_BYTES
 from podcasting.providers.feeds.web import MAX_SITEMAPS, WebSources
 from podcasting.stages.collect import Collected, CollectInput, Known, collect
+from podcasting.studio import Studio
+from tests.fakes.clock import Clock
 from tests.fakes.documents import WORDS, article, rss
 from tests.fakes.telegram import CARD, Post, channel_page
 from tests.fakes.website import Answer, Website
@@ -583,3 +590,41 @@ def test_a_sitemap_of_pages_without_text_is_given_up_after_some(site: Website) -
         collected_from(site, "/sitemap.xml")
 
     assert len(site.asked) == 2 + 25
+
+
+def worked_on(studio: Studio, podcast_id: str) -> Episode:
+    """The podcast's next slot, as a worker leaves it."""
+    opened = studio.database.podcasts.open_slot(podcast_id, studio.now(), stuck_after=studio.limits.stuck_after)
+    assert opened is not None
+    for work in (generation.generate, processing.process):
+        episode = attempt(studio, opened.id, work, holder="test", last_try=True, backoff=lambda *_: 1)
+    return episode
+
+
+@pytest.mark.parametrize("kind", ["page", "folder"])
+def test_the_next_episode_of_an_unchanged_source_is_skipped_with_its_reason(
+    site: Website, studio: Studio, add_podcast: Callable[..., Podcast], clock: Clock, tmp_path: Path, kind: str
+) -> None:
+    note = tmp_path / "notes" / "tides.md"
+    note.parent.mkdir()
+    source = site.url("/page") if kind == "page" else str(note.parent)
+
+    def publish(text: str) -> None:
+        site.answers["/page"] = Answer(article(text), content_type=HTML)
+        note.write_text(text)
+
+    publish(WORDS * 3)
+    web = replace(studio, sources=reader(site, allow_files=True))
+    add_podcast(studio.database, "my-show", sources=(source,))
+
+    assert worked_on(web, "my-show").status is EpisodeStatus.PUBLISHED
+
+    clock.forward(86_400)
+    skipped = worked_on(web, "my-show")
+    assert skipped.status is EpisodeStatus.SKIPPED
+    assert skipped.failure is not None
+    assert skipped.failure.reason == f"nothing new in 1 source since the last episode: {source}"
+
+    clock.forward(86_400)
+    publish(WORDS.replace("tide", "wind") * 3)
+    assert worked_on(web, "my-show").status is EpisodeStatus.PUBLISHED
