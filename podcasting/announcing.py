@@ -105,7 +105,7 @@ def _no_placeholder(value: SecretStr) -> SecretStr:
 def _is_service(value: SecretStr) -> SecretStr:
     scheme, separator, rest = value.get_secret_value().partition("://")
     if not separator or not rest or not scheme.isalnum() or any(map(str.isspace, value.get_secret_value())):
-        raise ValueError("no address of a service; it is SERVICE://…, for example mailto://user:password@example.org")
+        raise ValueError("no address of a service; it is SERVICE://…, such as mailto://…")
     return value
 
 

@@ -116,13 +116,13 @@ def test_the_platforms_own_hear_of_every_podcast(database_url: str, clock: Clock
 
 
 def test_a_row_holds_no_secret(database: Database, clock: Clock, add_podcast: AddPodcast) -> None:
-    address = "mailto://ada:open-sesame@example.org"
+    address = "mailto://ada:hunter2@example.org"
     add_podcast(database, production={"announcing": {"notify": {"room": address}, "webhooks": {"site": APP}}})
     database.episodes.publish(leased(database, clock), clock.now)
 
     with database.engine.connect() as connection:
         rows = str(connection.exec_driver_sql("SELECT * FROM notices").all())
-    assert "open-sesame" not in rows
+    assert "hunter2" not in rows
     assert APP not in rows
 
 

@@ -96,17 +96,17 @@ def test_a_key_is_changed_while_both_sign(airdate: Shell, show: str, receiver: R
 
 
 def test_no_other_command_shows_a_secret(airdate: Shell, show: str) -> None:
-    airdate.ok("podcasts", "set", show, "announcing.notify.ada=mailto://ada:open-sesame@example.org")
+    airdate.ok("podcasts", "set", show, "announcing.notify.ada=mailto://ada:hunter2@example.org")
     key = airdate.ok("notices", "key", show, "site").strip()
     shown = [
         airdate.ok("podcasts", "settings", show),
         airdate.ok("podcasts", "settings", show, "--json"),
         airdate.ok("podcasts", "list", "--json"),
-        airdate.ok("podcasts", "set", show, "announcing.notify.ben=mailto://ben:open-sesame@example.org"),
-        airdate.mistake("podcasts", "set", show, "announcing.notify.ben=mailto:open-sesame"),
+        airdate.ok("podcasts", "set", show, "announcing.notify.ben=mailto://ben:hunter2@example.org"),
+        airdate.mistake("podcasts", "set", show, "announcing.notify.ben=mailto:hunter2"),
     ]
 
-    assert not [text for text in shown if "open-sesame" in text or key in text]
+    assert not [text for text in shown if "hunter2" in text or key in text]
 
 
 @pytest.mark.usefixtures("show")
@@ -144,14 +144,14 @@ def test_the_platforms_own_are_told_of_every_podcast(
     [
         ({"AIRDATE_WEBHOOK_URL": "https://app.example.org/"}, "AIRDATE_WEBHOOK_SECRET"),
         (
-            {"AIRDATE_WEBHOOK_URL": "https://app.example.org/", "AIRDATE_WEBHOOK_SECRET": "open-sesame"},
+            {"AIRDATE_WEBHOOK_URL": "https://app.example.org/", "AIRDATE_WEBHOOK_SECRET": "hunter2"},
             "AIRDATE_WEBHOOK_SECRET: a signing key is",
         ),
         (
             {"AIRDATE_WEBHOOK_URL": "app.example.org", "AIRDATE_WEBHOOK_SECRET": new_key()},
             "AIRDATE_WEBHOOK_URL: no web address",
         ),
-        ({"AIRDATE_NOTIFY": "open-sesame"}, "AIRDATE_NOTIFY: no address of a service"),
+        ({"AIRDATE_NOTIFY": "hunter2"}, "AIRDATE_NOTIFY: no address of a service"),
         ({"AIRDATE_NOTIFY_ON": "sold"}, "AIRDATE_NOTIFY_ON"),
     ],
 )
@@ -159,7 +159,7 @@ def test_a_wrong_variable_is_named_and_its_secret_is_not(airdate: Shell, variabl
     message = airdate.mistake("notices", "list", **variables)
 
     assert said in message
-    assert "open-sesame" not in message
+    assert "hunter2" not in message
 
 
 # The doctor ---------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from podcasting.models import Podcast
 from podcasting.redaction import HIDDEN
 from tests.fakes.episodes import a_podcast
 
-ROOM = "mailto://ada:open-sesame@example.org"
+ROOM = "mailto://ada:hunter2@example.org"
 APP = "https://app.example.org/hooks?for=site"
 
 
@@ -52,7 +52,7 @@ def test_what_is_changed_beside_a_key_leaves_the_key() -> None:
 def test_no_dump_shows_what_is_secret_unless_it_says_whole() -> None:
     podcast = setting(a_podcast(), webhooks__site=APP, notify__room=ROOM)
     [key] = podcast.production.announcing.webhooks["site"].secrets
-    secrets = (key.get_secret_value(), "open-sesame", "for=site")
+    secrets = (key.get_secret_value(), "hunter2", "for=site")
 
     for shown in (dumped(podcast), repr(podcast), str(podcast.model_dump()), podcast.model_dump_json()):
         assert not [secret for secret in secrets if secret in shown]

@@ -205,11 +205,11 @@ def test_nobody_there_is_told_later() -> None:
 
 def test_an_error_shows_no_secret_of_the_address(receiver: Receiver) -> None:
     receiver.replies.append(Reply(500))
-    address = receiver.url("/hooks?ticket=open-sesame").replace("http://", "http://ada:open-sesame@")
+    address = receiver.url("/hooks?ticket=hunter2").replace("http://", "http://ada:hunter2@")
 
     with pytest.raises(Retryable) as failed:
         WebhookListener(address, (KEY,), outbound(receiver), lambda: NOW).tell("msg_1", PUBLISHED)
-    assert "open-sesame" not in str(failed.value)
+    assert "hunter2" not in str(failed.value)
     assert receiver.told[0].headers["host"] == receiver.host
 
 
@@ -295,12 +295,12 @@ def test_another_service_of_the_library_is_told_in_words(
 def test_what_a_service_answers_shows_no_part_of_its_address(
     receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    receiver.replies.append(Reply(500, body=b"no room open-sesame"))
+    receiver.replies.append(Reply(500, body=b"no room hunter2"))
 
     with pytest.raises(Retryable) as failed:
-        person(f"json://ada:open-sesame@{receiver.host}/rooms-of-ada", receiver.host).tell("msg_1", FAILED)
+        person(f"json://ada:hunter2@{receiver.host}/rooms-of-ada", receiver.host).tell("msg_1", FAILED)
     assert "json did not take it" in str(failed.value)
-    assert "open-sesame" not in str(failed.value) + caplog.text
+    assert "hunter2" not in str(failed.value) + caplog.text
     assert "rooms-of-ada" not in str(failed.value) + caplog.text
 
 
@@ -329,7 +329,7 @@ def test_the_breaker_of_a_service_is_named_without_its_tokens() -> None:
     token = "T1JJ3T3L2/A1BRTD4JD/" + "TIiajkdnlazkcOXrIdevi7FQ"
 
     assert person(f"slack://{token}").provider == "listener slack"
-    assert person("json://ada:open-sesame@app.example.org/rooms").provider == "listener json app.example.org"
+    assert person("json://ada:hunter2@app.example.org/rooms").provider == "listener json app.example.org"
 
 
 def test_without_the_library_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
