@@ -12,6 +12,8 @@ import pytest
 
 from operations.site import PortInUse, Site
 from podcasting.providers.storage.folder import FolderStorage
+from podcasting.stages.feed import render_feed
+from tests.fakes.episodes import a_podcast, an_episode
 
 AUDIO = bytes(range(256)) * 1000
 
@@ -248,3 +250,50 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
             ask(site, "/")
 
     assert open_descriptors() <= before
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site with a feed that moved to another host, one whose site moved, and one of a listener."""
+    storage = FolderStorage(tmp_path_factory.mktemp("moved"))
+    own = "https://podcasts.example.org/gone/feed.xml"
+    hub = ("https://hub.example.org/",)
+    for podcast_id, production in (
+        ("gone", {"feed": {"moved_to": "https://elsewhere.example.net/feed?a=1&b=2"}, "announcing": {"websub": hub}}),
+        ("stays", {"feed": {"guid": "917393e3-1b1e-5cef-ace4-edaa54e1f810"}}),
+    ):
+        podcast = a_podcast(id=podcast_id, production=production)
+        feed = render_feed(podcast, [an_episode()], own.removesuffix("/gone/feed.xml"))
+        storage.put(f"{podcast_id}/feed.xml", feed, content_type="")
+    storage.put("broken/feed.xml", b"<rss><channel><itunes:new-feed-url>x", content_type="")
+    storage.put("show/private/abc/feed.xml", b"<rss/>", content_type="")
+    with Site(storage.root, port=0) as site:
+        yield site
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_feed_that_moved_to_another_host_redirects(moved: Site, method: str) -> None:
+    response, _ = ask(moved, "/gone/feed.xml", method)
+
+    assert response.status == 301
+    assert response.getheader("Location") == "https://elsewhere.example.net/feed?a=1&b=2"
+
+
+@pytest.mark.parametrize("path", ["/stays/feed.xml", "/broken/feed.xml"])
+def test_a_feed_that_names_itself_or_nothing_is_served(moved: Site, path: str) -> None:
+    response, content = ask(moved, path)
+
+    assert response.status == 200
+    assert b"new-feed-url" in content
+
+
+@pytest.mark.parametrize("path", ["/nobodys/feed.xml", "/../feed.xml", "/gone/feed.xml/"])
+def test_a_feed_that_is_not_there_is_not_found(moved: Site, path: str) -> None:
+    assert ask(moved, path)[0].status == 404
+
+
+def test_what_is_private_is_not_for_search_engines(moved: Site) -> None:
+    response, _ = ask(moved, "/show/private/abc/feed.xml")
+
+    assert response.getheader("X-Robots-Tag") == "noindex, nofollow, noarchive"
+    assert ask(moved, "/stays/feed.xml")[0].getheader("X-Robots-Tag") is None
