@@ -20,6 +20,7 @@ from podcasting.providers.writers.sentences import LONGEST_WORDS, choose, split_
 from podcasting.providers.writers.speakable import speakable
 from podcasting.stages.collect import CollectInput, Known, collect
 from podcasting.stages.script import ScriptInput, misfit, script
+from tests.fakes.stories import STORIES
 
 SLOT = datetime(2026, 1, 6, 8, tzinfo=UTC)
 SPEAKABLE = re.compile(r"[A-Za-z0-9 .,;:?!'\"-]*")
@@ -95,6 +96,54 @@ def test_hosts_take_turns() -> None:
     hosts = [turn.host for turn in written.turns]
 
     assert all(one != other for one, other in pairwise(hosts))
+
+
+@pytest.mark.parametrize("hosts", [("Ada", "Ben", "Cleo"), ("Ada", "Ben", "Cleo", "Dan")])
+def test_three_and_four_hosts_speak_in_turn_and_name_who_is_next(hosts: tuple[str, ...]) -> None:
+    written = ExtractiveWriter().write(brief(*(story(title=f"Story of {n}") for n in range(5)), hosts=hosts))
+
+    speakers = [turn.host for turn in written.turns]
+    assert all(after == (before + 1) % len(hosts) for before, after in pairwise(speakers))
+    assert all(f"I'm {name}" in spoken(written) for name in hosts)
+    for opening in (turn for turn in written.turns if re.search(r"\b(First up|begin with|top story)", turn.text)):
+        assert hosts[(opening.host + 1) % len(hosts)] in opening.text
+
+
+@pytest.mark.parametrize("episode", range(1, 7))
+def test_a_host_alone_speaks_to_nobody_but_the_listeners(episode: int) -> None:
+    given_brief = brief(*(story(title=f"Story of {n}") for n in range(4)), hosts=("Ada",), episode_number=episode)
+
+    written = ExtractiveWriter().write(given_brief)
+
+    assert misfit(written, given_brief) is None
+    assert {turn.host for turn in written.turns} == {0}
+    said = spoken(written)
+    assert said.count("Ada") == 1  # she says her name, and names nobody
+    assert not re.search(r"\b(we have|from us|with us|We'll|Thank you, |Over to you)", said)
+    assert written.summary.startswith("Ada talks about four stories: ")
+
+
+@pytest.mark.parametrize("minutes", [1.5, 2, 2.5, 3])
+@pytest.mark.parametrize("hosts", [("Ada",), ("Ada", "Ben"), ("Ada", "Ben", "Cleo")])
+def test_minutes_are_heeded_as_far_as_the_stories_allow(minutes: float, hosts: tuple[str, ...]) -> None:
+    stories = [story(title=title, text=text) for title, text in STORIES.values()]
+
+    written = ExtractiveWriter().write(brief(*stories, hosts=hosts, minutes=minutes))
+
+    assert words(written) == pytest.approx(minutes * 160, rel=0.15)
+
+
+def test_stories_that_say_little_make_a_short_episode_whatever_was_asked() -> None:
+    short, long = (ExtractiveWriter().write(brief(minutes=minutes)) for minutes in (10, 100))
+
+    assert short == long
+    assert words(long) < 160
+
+
+def test_no_story_is_left_out_however_short_the_episode() -> None:
+    given_brief = brief(*(story(title=f"Story of {n}") for n in range(5)), minutes=0.1)
+
+    assert misfit(ExtractiveWriter().write(given_brief), given_brief) is None
 
 
 def test_the_same_brief_gives_the_same_script() -> None:

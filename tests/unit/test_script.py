@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from podcasting.errors import Permanent, Throttled
+from podcasting.errors import Permanent, Retryable, Throttled
 from podcasting.providers.writers import Brief, Script, Section, Story, Turn
 from podcasting.stages.script import ScriptInput, misfit, script
+from tests.fakes.storage import MemoryStorage
 
 
 def story(number: int) -> Story:
@@ -110,3 +111,78 @@ def test_a_language_that_is_no_tag_is_permanent(language: str) -> None:
 
 def test_a_fitting_script_has_no_misfit() -> None:
     assert misfit(FITTING, BRIEF) is None
+
+
+class CountingWriter:
+    name = "counting-1"
+
+    def __init__(self) -> None:
+        self.written = 0
+
+    def write(self, brief: Brief) -> Script:
+        self.written += 1
+        return FITTING.model_copy(update={"title": f"Episode, draft {self.written}", "hosts": brief.hosts})
+
+
+def stored(workspace: MemoryStorage) -> str:
+    (key,) = workspace.contents
+    return key
+
+
+def test_the_same_brief_is_written_once() -> None:
+    writer, workspace = CountingWriter(), MemoryStorage()
+
+    first = script(ScriptInput(brief=BRIEF), writer, workspace)
+    again = script(ScriptInput(brief=BRIEF), writer, workspace)
+
+    assert first == again
+    assert writer.written == 1
+    assert stored(workspace).startswith("scripts/")
+
+
+@pytest.mark.parametrize(
+    "change", [{"tone": "dry"}, {"instructions": "Be brief."}, {"minutes": 8}, {"hosts": ("Al", "Bo")}]
+)
+def test_another_brief_is_written_anew(change: dict[str, Any]) -> None:
+    writer, workspace = CountingWriter(), MemoryStorage()
+
+    script(ScriptInput(brief=BRIEF), writer, workspace)
+    script(ScriptInput(brief=BRIEF.model_copy(update=change)), writer, workspace)
+
+    assert writer.written == 2
+
+
+def test_another_writer_or_prompt_writes_anew() -> None:
+    workspace, newer = MemoryStorage(), CountingWriter()
+    newer.name = "counting-2"
+    script(ScriptInput(brief=BRIEF), CountingWriter(), workspace)
+
+    script(ScriptInput(brief=BRIEF), newer, workspace)
+
+    assert newer.written == 1
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"{", b"\xff\xfe", b"[]", FITTING.model_dump_json().encode()[:-20],
+     FITTING.model_copy(update={"sections": SECTIONS[:3]}).model_dump_json().encode(),
+     FITTING.model_copy(update={"hosts": ("Eve", "Mal")}).model_dump_json().encode()],
+)  # fmt: skip
+def test_a_stored_script_that_is_damaged_is_written_again(damaged: bytes) -> None:
+    writer, workspace = CountingWriter(), MemoryStorage()
+    script(ScriptInput(brief=BRIEF), writer, workspace)
+    key = stored(workspace)
+    workspace.put(key, damaged, content_type="application/json")
+
+    again = script(ScriptInput(brief=BRIEF), writer, workspace)
+
+    assert writer.written == 2
+    assert Script.model_validate_json(workspace.get(key)) == again
+
+
+def test_a_store_that_takes_nothing_does_not_cost_the_script() -> None:
+    class Full(MemoryStorage):
+        def put(self, key: str, *_: object, **__: object) -> None:
+            raise Retryable(f"no room for {key}")
+
+    assert script(ScriptInput(brief=BRIEF), CountingWriter(), Full()).title == "Episode, draft 1"
