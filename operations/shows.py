@@ -10,7 +10,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from operations import music, production
+from operations import feeds, music, production
 from operations.opened import database
 from operations.output import as_json, moment, show_json, show_table
 from operations.sources import checked
@@ -219,6 +219,7 @@ def slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or f"podcast-{fingerprint('title', title)[:8]}"
 
 
+podcasts.add_command(feeds.feeds)
 podcasts.add_command(music.music)
 podcasts.add_command(production.settings)
 podcasts.add_command(production.set_)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 import re
 
@@ -198,3 +200,51 @@ def test_kind() -> None:
 
 def test_host_name() -> None:
     assert host_name("https://user@www.example.org:8080/path") == "example.org"
+
+
+@pytest.mark.parametrize("content", [render_page(a_podcast(), [an_episode()]), render_index([a_podcast()])])
+def test_the_policy_lets_in_what_is_ours_and_nothing_else(content: bytes) -> None:
+    document = page(content)
+    [policy] = document.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+
+    assert rules["default-src"] == "'none'"
+    assert "unsafe" not in policy
+    for tag in ("style", "script"):
+        for element in document.xpath(f"//{tag}"):
+            digest = base64.b64encode(hashlib.sha256(element.text.encode()).digest()).decode()
+            assert f"'sha256-{digest}'" in rules[f"{tag}-src"].split()
+    assert document.xpath("//@style") == []
+
+
+def test_a_podcast_that_moved_says_where() -> None:
+    moved = a_podcast(production={"feed": {"moved_to": "https://elsewhere.example.net/feed"}})
+
+    [note] = page(render_page(moved, [])).xpath("//*[@class='note']/a")
+    assert (note.get("href"), note.text) == (
+        "https://elsewhere.example.net/feed",
+        "This podcast has moved to elsewhere.example.net.",
+    )
+
+
+def test_what_its_owner_chose_is_linked() -> None:
+    feed = {
+        "website": "https://show.example.org/",
+        "funding_url": "https://pay.example.org/x",
+        "funding_text": "Support",
+    }
+
+    links = page(render_page(a_podcast(production={"feed": feed}), [])).xpath("//a[contains(@class, 'plain')]")
+    assert [(link.get("href"), link.text) for link in links] == [
+        ("https://show.example.org/", "Website"),
+        ("https://pay.example.org/x", "Support"),
+    ]
+
+
+def test_m4a_is_called_so() -> None:
+    episode = an_episode()
+    files = episode.files.model_copy(update={"audio_type": "audio/x-m4a"})
+
+    assert (
+        "Download M4A" in page(render_page(a_podcast(), [episode.model_copy(update={"files": files})])).text_content()
+    )
