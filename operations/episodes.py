@@ -76,7 +76,7 @@ def show_episode(episode_id: str, *, in_json: bool) -> None:
         return
     since = database().reviews.waits_since(episode_id) if episode.awaits_approval else None
     click.echo(f"{episode.id}: {episode.status.value}, slot {moment(episode.slot)}, attempts {episode.attempts}")
-    click.echo(f"  {_about(episode)}")
+    click.echo(f"  {episode.title if episode.awaits_approval else _about(episode)}")
     if episode.awaits_approval:
         click.echo(
             f"  waits for approval since {moment(since)}: read it by `airdate episodes script {episode_id}`, then"

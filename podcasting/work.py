@@ -41,7 +41,8 @@ class Work:
         self.lease = lease
         self.lost = threading.Event()
         self._done = studio.database.checkpoints.of(episode.id)
-        self.stage = next((stage for stage in STAGES if stage not in self._done), STAGES[-1])
+        standing = {name for name, done in self._done.items() if not done.stale}
+        self.stage = next((stage for stage in STAGES if stage not in standing), STAGES[-1])
 
     def progress(self, detail: str) -> None:
         """Say what is being done; stages call it between steps.
@@ -114,7 +115,7 @@ class Work:
             Permanent: it is not done.
         """
         done = self._done.get(stage)
-        if done is None:
+        if done is None or done.stale:
             raise Permanent(
                 f"the {stage} stage of episode {self.episode.id} is not done; "
                 f"`airdate episodes retry {self.episode.id}` goes on from the last stage that is"

@@ -57,7 +57,7 @@ class Known:
     def reached(self, episode_id: str) -> EpisodeStatus:
         """The status from which an episode would go on."""
         with asked():
-            return status_reached(self._database.checkpoints.of(episode_id))
+            return status_reached(self._database.checkpoints.standing(episode_id))
 
     def is_due(self, podcast_id: str, now: datetime) -> bool:
         """Whether a generation message would begin an episode."""

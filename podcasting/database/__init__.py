@@ -19,6 +19,7 @@ from podcasting.database.leases import Leases
 from podcasting.database.notices import Notices
 from podcasting.database.podcasts import Podcasts
 from podcasting.database.processes import Processes
+from podcasting.database.redos import Redos
 from podcasting.database.reviews import Reviews
 
 
@@ -39,6 +40,7 @@ class Database:
     expenses: Expenses
     notices: Notices
     reviews: Reviews
+    redos: Redos
 
     @classmethod
     def at(cls, url: str, *, platform: Announcing = NOBODY) -> Database:
@@ -64,4 +66,5 @@ class Database:
             Expenses(engine),
             Notices(engine),
             Reviews(engine),
+            Redos(engine),
         )

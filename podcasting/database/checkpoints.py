@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from podcasting.database import leases
 from podcasting.database.connection import read
 from podcasting.database.leases import Lease
 from podcasting.database.lost_connections import again
-from podcasting.database.schema import seen_entries, source_validators, stages
+from podcasting.database.schema import episodes, seen_entries, source_validators, stages
 from podcasting.models import EpisodeStatus
 from podcasting.providers.feeds import Validators
 
 BY_HAND = "by hand:"
 """What the key of an output begins with that a person wrote: no input makes it anew."""
+STALE = ""
+"""The key of an output that stands until it is made again: no input has it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Checkpoint:
         """Whether it is what the input with this ``key`` makes, or a person wrote it, whatever the input."""
         return self.key == key or self.key.startswith(BY_HAND)
 
+    @property
+    def stale(self) -> bool:
+        """Whether it only stands until it is made again."""
+        return self.key == STALE
+
 
 class Checkpoints:
     """What each stage made, kept under the fingerprint of what went in. Writes are fenced by the lease."""
@@ -51,6 +58,10 @@ class Checkpoints:
             row["name"]: Checkpoint(row["name"], row["key"], row["output"], row["seconds"], row["finished_at"])
             for row in rows
         }
+
+    def standing(self, episode_id: str) -> dict[str, Checkpoint]:
+        """As :meth:`of`, without what is to be made again."""
+        return {name: done for name, done in self.of(episode_id).items() if not done.stale}
 
     @again
     def record(
@@ -105,12 +116,19 @@ class Checkpoints:
     def forget(self, lease: Lease, stage: str) -> None:
         """Have a stage done again, because what it made turned out damaged.
 
+        What the feed tells of an episode that it lists comes from its stages, so there it stays until it is made again.
+
         Raises:
             LeaseLost: another worker took over; nothing is written.
         """
+        it = (stages.c.episode_id == lease.episode_id, stages.c.name == stage)
         with self._engine.begin() as connection:
             leases.require(connection, lease, lease_number=lease.number)
-            connection.execute(delete(stages).where(stages.c.episode_id == lease.episode_id, stages.c.name == stage))
+            released = select(episodes.c.released_at).where(episodes.c.id == lease.episode_id)
+            if connection.scalar(released) is None:
+                connection.execute(delete(stages).where(*it))
+            else:
+                connection.execute(update(stages).where(*it).values(key=STALE))
 
     def known_entries(self, podcast_id: str) -> tuple[frozenset[str], dict[str, Validators]]:
         """What earlier episodes looked at: the keys of entries, and the validators of each source."""

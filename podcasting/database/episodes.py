@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, case, delete, exists, func, or_, select, update
 
 from podcasting.announcing import NOBODY, Announcing, Occasion
 from podcasting.database import leases
@@ -99,13 +99,13 @@ class Episodes:
             return connection.scalar(statement) or 0
 
     def released(self, podcast_id: str) -> list[Episode]:
-        """The episodes whose files are on the site: what the feed lists."""
+        """The episodes whose files are on the site: what the feed lists. One that was listed stays if a redo fails."""
         statement = (
             select(episodes)
             .where(
                 episodes.c.podcast_id == podcast_id,
                 episodes.c.released_at.is_not(None),
-                episodes.c.status != EpisodeStatus.FAILED,
+                or_(episodes.c.status != EpisodeStatus.FAILED, _was_listed(episodes.c.id)),
             )
             .order_by(episodes.c.released_at.desc(), episodes.c.id)
         )
@@ -202,7 +202,8 @@ class Episodes:
         """
         with self._engine.begin() as connection:
             episode = _end(connection, lease, EpisodeStatus.FAILED, now, failure_stage=stage, failure_reason=reason)
-            tell_again(connection, episode)
+            if not connection.scalar(select(_was_listed(episode.id))):  # else its stories are told
+                tell_again(connection, episode)
             note_down(connection, self._platform, Occasion.FAILED, episode, now, lease_number=lease.number)
 
     @again_if_undone
@@ -253,6 +254,11 @@ class Episodes:
                 f"episode {episode_id} is {episode.status}; only a failed or skipped one can be set going again"
             )
         return episode_from(row)
+
+
+def _was_listed(episode_id: ColumnElement[str] | str) -> ColumnElement[bool]:
+    """Whether the feed listed the episode once."""
+    return exists().where(stages.c.episode_id == episode_id, stages.c.name == "feed")
 
 
 def _end(
