@@ -33,10 +33,10 @@ AUDIO_TYPES: dict[AudioFormat, str] = {"mp3": "audio/mpeg", "m4a": "audio/x-m4a"
 _CLOSE_ENOUGH_LU = 0.3
 """Narrower than what the check allows, because no two decoders agree to the last digit."""
 _PASSES = 6
-_FIRST_GAIN_DB = 0.85
+_FIRST_GAIN_DB: dict[AudioFormat, float] = {"mp3": 0.85, "m4a": 0.6}
 """What limiter and codec took from the loudness of speech when measured: most episodes need one pass."""
 _FIRST_CEILING_BELOW_PEAK_DB = 1.5
-"""LAME added up to 1.3 dB to the highest peak of ten minutes of speech when measured."""
+"""LAME added up to 1.3 dB to the highest peak of ten minutes of speech when measured, AAC now and then 3."""
 _PEAK_MARGIN_DB = 0.1
 _CHAPTER_BEFORE_SPEECH_SECONDS = 0.25
 """A player lands up to two MP3 frames beside the place it seeks: that may not cost a syllable."""
@@ -178,7 +178,7 @@ def _to_standard(
     The codec costs some loudness and adds to the peaks, both by an amount that only the encoded
     file tells.
     """
-    gain, ceiling = _FIRST_GAIN_DB, mixing.peak_dbtp - _FIRST_CEILING_BELOW_PEAK_DB
+    gain, ceiling = _FIRST_GAIN_DB[mixing.format], mixing.peak_dbtp - _FIRST_CEILING_BELOW_PEAK_DB
     for attempt in range(1, _PASSES + 1):
         progress(f"encoding, pass {attempt}")
         audio = encoded(gain, ceiling)

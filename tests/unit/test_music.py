@@ -14,6 +14,7 @@ import soundfile
 from podcasting import music
 from podcasting.music import MusicError, Recording, prepared, recorded
 from podcasting.sound import SILENT_LUFS, SoundError
+from tests.fakes.templates import of_type, template
 from tests.fakes.tunes import RATE, packed_file, tune, wav_file
 
 TUNE = tune(3)
@@ -170,3 +171,11 @@ def test_random_bytes_with_a_good_beginning_end_in_one_line_or_are_music(tmp_pat
 
 def test_a_recording_of_nothing_reads_as_silence() -> None:
     assert Recording(io.BytesIO(), 0, SILENT_LUFS).read(0, 4).tolist() == [0] * 4
+
+
+def test_no_rule_of_the_bucket_deletes_music() -> None:
+    (bucket,) = of_type(template("media"), "AWS::S3::Bucket").values()
+
+    expiring = [rule["Prefix"] for rule in bucket["LifecycleConfiguration"]["Rules"] if "ExpirationInDays" in rule]
+    assert "work/clips/" in expiring
+    assert not [prefix for prefix in expiring if "work/music/key.flac".startswith(prefix)]
