@@ -68,7 +68,7 @@ def preview(
     _show_sources(podcast, found)
     _show_entries(found)
     if found.nothing_new is not None:
-        click.echo(f"there would be no episode: {found.nothing_new}")
+        click.echo(f"\nthere would be no episode: {found.nothing_new}")
     if found.script is not None:
         click.echo(f"\n{as_text(found.script)}\nwritten by {found.writer}: {_cost(found)}")
 

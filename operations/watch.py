@@ -36,4 +36,5 @@ Add a podcast from another terminal; Ctrl-C stops everything.
 def _state(episode: Episode) -> str:
     if episode.failure is not None:
         return f"{episode.status.value} at {episode.failure.stage}: {episode.failure.reason}"
-    return f"{episode.status.value}{f': {episode.title}' if episode.title else ''}"
+    state = "waits for approval" if episode.awaits_approval else episode.status.value
+    return f"{state}{f': {episode.title}' if episode.title else ''}"

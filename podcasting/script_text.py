@@ -49,7 +49,7 @@ class ScriptTextInvalid(Permanent):
 
 def as_text(script: Script, *, notes: tuple[str, ...] = ()) -> str:
     """The script as text; ``notes`` are told above it, in lines that are not read back."""
-    paragraphs = [f"<!-- {note} -->" for note in notes]
+    paragraphs = ["\n".join(f"<!-- {note} -->" for note in notes)] if notes else []
     paragraphs += [f"# {_line(script.title)}", f"> {_line(script.summary)}"]
     for number, section in enumerate(script.sections):
         heading = f"## {_line(section.title)}"
