@@ -17,6 +17,7 @@ from tornado.web import Application, HTTPError, StaticFileHandler
 
 from operations.companion import serve_until_left
 from podcasting.errors import AirdateError
+from podcasting.place import PRIVATE
 from podcasting.providers.storage.keys import is_key
 from podcasting.stages.feed import NAMESPACES
 from podcasting.stages.master import AUDIO_TYPES
@@ -190,7 +191,7 @@ class SiteFile(StaticFileHandler):
     def set_extra_headers(self, path: str) -> None:
         """Ask each time, and be told 304: what is made anew must be seen at once while one works on it."""
         self.set_header("Cache-Control", "no-cache")
-        if "private" in path.split("/"):
+        if path.split("/")[1:2] == [PRIVATE]:
             self.set_header("X-Robots-Tag", "noindex, nofollow, noarchive")
             self.set_header("Referrer-Policy", "no-referrer")
 
