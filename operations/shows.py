@@ -55,7 +55,7 @@ def podcasts() -> None:
     "sources",
     multiple=True,
     required=True,
-    help="A feed's address (or file, on one's own machine). May be given several times.",
+    help="An address, or on one's own machine a file or folder (docs/sources.md). May be given several times.",
 )
 @click.option("--every", type=Every(), default="1d", show_default=True, help="Time between episodes: 12h, 1d, 2w.")
 @click.option(

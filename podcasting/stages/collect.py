@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 from podcasting.errors import NothingNew, Permanent, ProviderPaused, Retryable, Throttled
 from podcasting.models import Frozen
@@ -147,7 +148,7 @@ def _read_feeds(given: CollectInput, known: Known, sources: Sources, progress: P
             key = entry_key(source, entry.key)
             if key in reading.seen:
                 continue
-            candidate = _Candidate(key, source, feed.title or source, entry)
+            candidate = _Candidate(key, source, feed.title or _title_of(source), entry)
             if key in known.entries:
                 judge(candidate.judged(Verdict.KNOWN))
             else:
@@ -275,6 +276,11 @@ def _ends(head: str) -> Iterator[int]:
 def _shown(source: str) -> str:
     """``source`` without user name and password: what is told here ends up in logs."""
     return _CREDENTIALS.sub("", source)
+
+
+def _title_of(source: str) -> str:
+    """What listeners are told a story is from, when the source has no title: neither a path nor a password."""
+    return _shown(source) if _public(source) else PurePath(source).name
 
 
 def _named(entry: Entry) -> str:

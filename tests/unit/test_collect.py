@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podcasting.errors import AirdateError, NothingNew, Permanent, Retryable, Throttled
-from podcasting.providers.feeds import Entry, Feed, Validators
+from podcasting.providers.feeds import Entry, Feed, Page, Validators
 from podcasting.stages.collect import (
     MAX_MENTIONS,
     MAX_STORY_CHARACTERS,
+    PAGES_PER_STORY,
     Collected,
     CollectInput,
     Known,
@@ -272,6 +273,54 @@ def test_a_path_of_this_machine_is_never_published() -> None:
 
     assert collected.stories[0].url is None
     assert collected.also[0].url is None
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [("/home/me/feeds/tides.xml", "tides.xml"), ("https://me:secret@example.org/feed", "https://example.org/feed")],
+)
+def test_a_source_without_title_is_told_by_no_path_and_no_password(source: str, told: str) -> None:
+    untitled = feed(entry("tides")).model_copy(update={"title": ""})
+
+    [story] = collect(
+        CollectInput(sources=(source,), limit=1), NOTHING_KNOWN, FakeSources({source: untitled}), lambda _: None
+    ).stories
+
+    assert story.source == told
+
+
+def test_what_of_a_source_failed_is_a_trouble() -> None:
+    part = feed(entry("tides")).model_copy(update={"troubles": ("a.md is binary",)})
+
+    assert run(FakeSources({"a": part})).troubles == ("a.md is binary",)
+
+
+def test_the_page_gives_the_title_that_the_source_lacks() -> None:
+    bare = entry("tides", title="", text="")
+    sources = FakeSources(
+        {"a": feed(bare)}, {"https://example.org/tides": Page(title="Tides", text=long_text("tides"))}
+    )
+
+    assert titles(run(sources)) == ["Tides"]
+
+
+def test_a_text_that_is_whole_needs_no_page_however_short() -> None:
+    whole = entry("tides", text="Short.").model_copy(update={"is_whole": True})
+    sources = FakeSources({"a": feed(whole)})
+
+    assert run(sources).stories[0].text == "Short."
+    assert sources.asked == ["a"]
+
+
+def test_no_more_pages_are_read_than_so_many_for_a_story() -> None:
+    entries = [entry(f"n{number}", text="") for number in range(50)]
+    pages = {f"https://example.org/n{number}": None for number in range(50)}
+    sources = FakeSources({"a": feed(*entries, entry("tides", hours_ago=99))}, dict(pages))
+
+    collected = run(sources, limit=2)
+
+    assert titles(collected) == ["tides"], "what needs no page is told all the same"
+    assert len(sources.asked) == 1 + 2 * PAGES_PER_STORY
 
 
 def test_one_failing_source_is_a_trouble() -> None:

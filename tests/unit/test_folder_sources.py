@@ -7,14 +7,18 @@ import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from podcasting.errors import AirdateError, Permanent
+from podcasting.errors import AirdateError, Permanent, Retryable
 from podcasting.providers.feeds import Feed
 from podcasting.providers.feeds.folders import MAX_DEPTH, MAX_FILES
+from podcasting.providers.feeds.local import LocalSources
 from podcasting.providers.feeds.web import WebSources
-from tests.fakes.documents import WORDS, article, rss
+from tests.fakes.documents import WORDS, article, document, rss
 
 MONDAY = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
@@ -259,3 +263,31 @@ def test_a_file_of_no_kind_is_refused_with_its_name_and_reason(
 def test_no_file_makes_a_reader_stumble(folder: Path, suffix: str, body: bytes) -> None:
     with suppress(AirdateError):
         read(put(folder / f"it.{suffix}", body))
+
+
+NAMES = st.sampled_from(
+    ["a.md", "a.txt", "a.vtt", "a.json", "a.html", "a.xml", "a.gz", "a", "2026-01-05-a [a1b2c3d4e5f].en.srt"]
+)
+TYPES = st.sampled_from(["", "text/html", "text/xml", "text/plain", "application/json", "text/markdown"])
+PIECES = st.sampled_from(
+    [b"<rss>", b"<urlset>", b"<html>", b"<p>", b"{", b"[", b'"segments"', b":", b"}", b"]", b"WEBVTT\n", b"\n\n",
+     b"# a\n", b"0:01 a\n", b"00:00.000 --> 00:01.000\n", b"---\n", b"title: x\n", b"\x1f\x8b\x08\0", b"\xff\xfe",
+     b"\0", b"<!ENTITY", b"words "]
+)  # fmt: skip
+BODIES = st.binary(max_size=400) | st.lists(PIECES, max_size=20).map(b"".join)
+LOCAL = LocalSources(max_bytes=10_000)
+WEB = WebSources(allow_files=False, max_bytes=10_000)
+WEB._robots = SimpleNamespace(require=lambda _: None)  # type: ignore[assignment]
+
+
+@given(BODIES, NAMES, TYPES)
+def test_no_bytes_make_a_reader_stumble(body: bytes, name: str, media_type: str) -> None:
+    it = document(body, media_type, url=f"https://example.org/{name}")
+    feeds: list[Feed] = []
+    with suppress(Permanent, Retryable):
+        feeds.append(LOCAL._read(it, name, None))
+    with suppress(Permanent, Retryable):
+        feeds.append(WEB._read(it, is_page_itself=False))
+
+    for entry in (entry for feed in feeds for entry in feed.entries):
+        assert all(letter.isprintable() or letter == "\n" for letter in entry.title + entry.text)

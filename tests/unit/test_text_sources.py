@@ -134,6 +134,23 @@ def test_a_plain_text_s_title_is_a_first_line_that_stands_alone(text: str, title
     assert (note.title, note.text) == (title, said)
 
 
+def test_lines_that_were_wrapped_are_joined_and_others_are_not() -> None:
+    text = (
+        "It floats in a ring of mercury, which holds it up and\n"
+        "hardly rubs. A clockwork with a weight turned it all night,\n"
+        "long.\n\nOne line.\nAnother.\n- a point that is as long as a line of a paragraph would be\n- another point"
+    )
+
+    assert read_plain(text).text.split("\n") == [
+        "It floats in a ring of mercury, which holds it up and hardly rubs. A clockwork with a weight turned it all "
+        "night, long.",
+        "One line.",
+        "Another.",
+        "- a point that is as long as a line of a paragraph would be",
+        "- another point",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "title", "day"),
     [

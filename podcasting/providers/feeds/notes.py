@@ -27,6 +27,8 @@ _DATED_NAME = re.compile(r"(\d{4}-\d{2}-\d{2})[-_ ]?(.*)")
 _LANGUAGE_OF_NAME = re.compile(r"\.[a-z]{2,3}(?:-[A-Za-z]{2,4})?$")
 _VIDEO_OF_NAME = re.compile(r"\s*\[[\w-]{11}\]$")
 _LONGEST_FIRST_LINE = 120
+_WRAPPED_AT = range(45, 121)  # characters; shorter lines are meant to be lines, and longer ones are paragraphs
+_BULLET = re.compile(r"\s*(?:[-*\u2022]|\d{1,3}[.)])\s")
 _UNSPOKEN_TOKENS = frozenset({"fence", "code_block"})
 
 
@@ -83,8 +85,8 @@ def read_markdown(text: str) -> Note:
 
 
 def read_plain(text: str) -> Note:
-    """A plain text. Its title is a short first line that stands alone."""
-    lines = tidy(text[: MAX_TEXT_CHARACTERS * 2]).split("\n")
+    """A plain text, its paragraphs in one line each. Its title is a short first line that stands alone."""
+    lines = tidy(_unwrapped(text[: MAX_TEXT_CHARACTERS * 2])).split("\n")
     first, _, after = text.lstrip().replace("\r\n", "\n").partition("\n")
     is_titled = (
         0 < len(first.strip()) <= _LONGEST_FIRST_LINE
@@ -94,6 +96,17 @@ def read_plain(text: str) -> Note:
     )
     body = "\n".join(lines[1:] if is_titled else lines)[:MAX_TEXT_CHARACTERS]
     return Note(title=lines[0].lstrip("#= ") if is_titled else "", text=body)
+
+
+def _unwrapped(text: str) -> str:
+    """``text`` without the line breaks that only keep its lines short enough for a screen."""
+    pieces: list[str] = []
+    before = ""
+    for line in text.splitlines():
+        is_wrapped = len(before) in _WRAPPED_AT and line.strip() and not _BULLET.match(line)
+        pieces += (" " if is_wrapped else "\n", line)
+        before = line.rstrip()
+    return "".join(pieces)
 
 
 def title_of_name(name: str) -> tuple[str, datetime | None]:
