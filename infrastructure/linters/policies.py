@@ -30,6 +30,10 @@ PARAMETERS = {
     "AnthropicKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-anthropic-abcdef",
     "GeminiKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-gemini-abcdef",
     "ElevenLabsKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-elevenlabs-abcdef",
+    "NotifySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-notify-abcdef",
+    "WebhookUrlSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-webhook-url-abcdef",
+    "WebhookKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-webhook-key-abcdef",
+    "PodpingTokenSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-podping-abcdef",
 }
 ACCEPTED = {
     # Either parameter may be a secret of Secrets Manager or a parameter of SSM; each statement fits one of the two.
