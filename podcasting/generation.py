@@ -68,7 +68,14 @@ def generate(work: Work) -> None:
     spoken = work.run(
         "speech",
         fingerprint("speech", voice.name, turns),
-        lambda: speak(turns, voice, studio.workspace, work.progress, at_once=studio.limits.clips_at_once),
+        lambda: speak(
+            turns,
+            voice,
+            studio.workspace,
+            work.progress,
+            at_once=studio.limits.clips_at_once,
+            anew=work.wanted_anew("speech"),
+        ),
         Speech,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from podcasting.database.checkpoints import Checkpoint
-from podcasting.database.redos import not_published
+from podcasting.database.redos import MOST_TURNS, not_published
 from podcasting.errors import Permanent
 from podcasting.models import EpisodeStatus
 from podcasting.providers.voices import Voice, varies
@@ -38,6 +38,10 @@ def redo(studio: Studio, episode_id: str, asked: Collection[int], *, changed: bo
     if episode.status is not EpisodeStatus.PUBLISHED:
         raise Permanent(not_published(episode))
     script, before = _made(studio.database.checkpoints.of(episode_id), episode_id)
+    if len(asked) > MOST_TURNS:
+        raise Permanent(
+            f"{len(asked)} turns are too many for one go; say at most {MOST_TURNS}, and the others after that"
+        )
     missing = sorted(number for number in asked if not 1 <= number <= len(script.turns))
     if missing:
         raise Permanent(
@@ -62,14 +66,10 @@ def redo(studio: Studio, episode_id: str, asked: Collection[int], *, changed: bo
             f"voice or pronunciations of {podcast.id} changed since, so that turns {', '.join(map(str, others))} of "
             f"{episode_id} would be spoken anew too; say --changed if they may, or set them back"
         )
-    # Before the episode is set going, or a quick worker would find the old one; a clip that is missing is made.
-    again = {keys[number - 1] for number in asked}
-    for key in sorted(again):
-        studio.workspace.delete(key)
+    studio.database.redos.begin(episode_id, sorted(asked), studio.now(), by=by)
+    again, same = {keys[number - 1] for number in asked}, {clip.key for clip in before.clips}
     turns = tuple(number for number, key in enumerate(keys, start=1) if key in again or number in others)
-    studio.database.redos.begin(episode_id, turns, studio.now(), by=by)
-    same = {clip.key for clip in before.clips}
-    return Redone(turns, alike=not varies(voice) and any(keys[number - 1] in same for number in asked))
+    return Redone(turns, alike=not varies(voice) and bool(again & same))
 
 
 def _made(done: dict[str, Checkpoint], episode_id: str) -> tuple[Script, Speech]:

@@ -108,6 +108,11 @@ class Work:
         except SQLAlchemyError as error:
             log.warning("what %s cost was not written down: %s", stage, error)
 
+    def wanted_anew(self, stage: str) -> frozenset[int]:
+        """The parts of what a stage made that a person wants made anew, counted from 1; none when it is done since."""
+        done = self._done.get(stage)
+        return frozenset() if done is None else done.wanted_anew
+
     def output_of(self, stage: str, kind: type[Output]) -> Output:
         """What an earlier stage made.
 

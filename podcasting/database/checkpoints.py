@@ -18,8 +18,9 @@ from podcasting.providers.feeds import Validators
 
 BY_HAND = "by hand:"
 """What the key of an output begins with that a person wrote: no input makes it anew."""
-STALE = ""
-"""The key of an output that stands until it is made again: no input has it."""
+STALE = "again:"
+"""What the key of an output begins with that stands until it is made again: no input has it. Numbers may follow, with
+commas between: the parts of it, counted from 1, that a person wants made anew."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,13 @@ class Checkpoint:
     @property
     def stale(self) -> bool:
         """Whether it only stands until it is made again."""
-        return self.key == STALE
+        return self.key.startswith(STALE)
+
+    @property
+    def wanted_anew(self) -> frozenset[int]:
+        """The parts that a person wants made anew, counted from 1."""
+        numbers = self.key.removeprefix(STALE) if self.stale else ""
+        return frozenset(map(int, numbers.split(","))) if numbers else frozenset()
 
 
 class Checkpoints:

@@ -21,6 +21,8 @@ from podcasting.models import Episode, EpisodeStatus
 
 OF_THE_SOUND = ("speech", "master", "check", "transcript", "publish", "feed")
 """The stages that hang on how the script is spoken. Collecting, script and cover stand."""
+MOST_TURNS = 11
+"""At once: a key holds 64 characters, and a number may have four."""
 
 
 class Redos:
@@ -31,7 +33,7 @@ class Redos:
 
     @again_if_undone
     def begin(self, episode_id: str, turns: Sequence[int], now: datetime, *, by: str) -> Episode:
-        """Have a published episode spoken again from what clips there are; its history says which ``turns`` and who.
+        """Have ``turns`` of a published episode spoken anew, counted from 1; its history says which, and who.
 
         Its script stands as it is, as one that a person approved: whoever heard it has read it. The lease's number goes
         on, so that no worker of before can write any more.
@@ -61,8 +63,10 @@ class Redos:
                 if there is None:
                     raise UnknownEpisode(episode_id)
                 raise Permanent(not_published(episode_from(there)))
-            stale = update(stages).where(stages.c.episode_id == episode_id, stages.c.name.in_(OF_THE_SOUND))
-            connection.execute(stale.values(key=STALE))
+            stale = update(stages).where(stages.c.episode_id == episode_id)
+            connection.execute(stale.where(stages.c.name.in_(OF_THE_SOUND)).values(key=STALE))
+            anew = STALE + ",".join(map(str, turns))
+            connection.execute(stale.where(stages.c.name == "speech").values(key=anew))
             named = f"turn{'s' if len(turns) > 1 else ''} {', '.join(map(str, turns))}"
             note(connection, episode_id, Happened.RETRIED, now, stage="speech", detail=f"{by}: {named} spoken again")
         return episode_from(row)

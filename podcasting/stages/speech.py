@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
+from functools import partial
 
 import numpy as np
 
@@ -69,9 +70,11 @@ def speak(
     progress: Callable[[str], None],
     *,
     at_once: int = 1,
+    anew: Collection[int] = (),
 ) -> Speech:
     """Have ``voice`` read every turn; clips that ``workspace`` holds are used again.
 
+    Of the turns ``anew``, counted from 1, no stored clip is used: a person did not like it.
     ``at_once`` of them are read at a time, unless the voice says how many it takes. A clip that turns out bad is read
     again at once, alone, by a voice that then reads it in another way.
 
@@ -89,6 +92,7 @@ def speak(
         )
     keys = given.clip_keys(voice.name)
     at_once = clips_at_once(voice) or at_once
+    unwanted = {keys[number - 1] for number in anew if number <= len(keys)}
     made: dict[str, Future[float]] = {}  # by key, so that words which come again are spoken once
     pool = ThreadPoolExecutor(at_once, thread_name_prefix="clip")
     try:
@@ -100,7 +104,8 @@ def speak(
             if key not in made:
                 # In this one's context, so that the logs of the voice tell the episode.
                 spelled = turn.model_copy(update={"text": respelled(turn.text, given.pronunciations)})
-                made[key] = pool.submit(copy_context().run, _seconds, voice, workspace, key, spelled, place)
+                make = partial(_seconds, voice, workspace, key, spelled, place, anew=key in unwanted)
+                made[key] = pool.submit(copy_context().run, make)
         # After a failure too, for the turns before it: which of them is told does not hang on who was quicker.
         wait(made.values())
     finally:
@@ -117,9 +122,9 @@ def _room(clips: Collection[Future[float]], at_once: int) -> bool:
     return not any(clip.done() and clip.exception() for clip in clips)
 
 
-def _seconds(voice: Voice, workspace: Storage, key: str, turn: Turn, place: str) -> float:
-    """The length of the clip at ``key``, made now unless it is there."""
-    seconds = _stored_seconds(workspace, key, voice.sample_rate)
+def _seconds(voice: Voice, workspace: Storage, key: str, turn: Turn, place: str, *, anew: bool) -> float:
+    """The length of the clip at ``key``, made now unless it is there and not wanted ``anew``."""
+    seconds = None if anew else _stored_seconds(workspace, key, voice.sample_rate)
     if seconds is None:
         samples = _spoken(voice, turn, place)
         workspace.put(key, write_wav(samples, voice.sample_rate), content_type="audio/wav")

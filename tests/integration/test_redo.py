@@ -25,7 +25,7 @@ from podcasting.models import Episode, EpisodeStatus, Podcast
 from podcasting.processing import process
 from podcasting.production import Production, Speaking
 from podcasting.providers.voices import Samples
-from podcasting.providers.writers import Brief, Script, Section, Turn
+from podcasting.providers.writers import Script
 from podcasting.redo import redo
 from podcasting.stages.publish import PublishedFiles
 from podcasting.stages.speech import Speech
@@ -33,6 +33,7 @@ from podcasting.studio import Limits, Studio
 from tasks import wiring
 from tests.fakes.clock import Clock
 from tests.fakes.shell import Shell
+from tests.fakes.short_writer import ShortWriter
 from tests.fakes.sources import FakeSources
 from tests.fakes.storage import MemoryStorage
 from tests.fakes.stories import feed_of
@@ -62,28 +63,6 @@ class Refusing(ToneVoice):
     def speak(self, text: str, host: int) -> Samples:
         super().speak(text, host)
         raise Permanent("the account is empty; add credit")
-
-
-class ShortWriter:
-    """Says what it always says, in a few words: an episode of some seconds."""
-
-    name = "short-1"
-
-    def write(self, brief: Brief) -> Script:
-        story = brief.stories[0]
-        return Script(
-            title="Tides",
-            summary="How tides are foretold.",
-            hosts=brief.hosts,
-            sections=(Section(title="Welcome"), Section(title=story.title, url=story.url), Section(title="Goodbye")),
-            turns=(
-                Turn(host=0, section=0, text="Good morning, and welcome to the show."),
-                Turn(host=1, section=0, text="There is one story today."),
-                Turn(host=0, section=1, text="Harbours foretell the tides from long records."),
-                Turn(host=1, section=1, text="So tides are rhythms, added together."),
-                Turn(host=0, section=2, text="That was all for this morning."),
-            ),
-        )
 
 
 def with_news(studio: Studio, voice: ToneVoice | None = None) -> Studio:
@@ -321,6 +300,11 @@ def test_only_what_is_published_is_redone(published: Studio) -> None:
     with pytest.raises(UnknownEpisode):
         redo(published, "nowhere-20260101t000000", {2}, by="ben")
     assert the_only(published).status is EpisodeStatus.SCRIPT_READY
+
+
+def test_more_turns_than_can_be_written_down_at_once_are_refused(published: Studio) -> None:
+    with pytest.raises(Permanent, match="12 turns are too many for one go; say at most 11"):
+        redo(published, the_only(published).id, set(range(1, 13)), by="ada")
 
 
 def test_of_two_people_at_once_one_is_first(published: Studio) -> None:
