@@ -101,8 +101,8 @@ class Notices:
             return connection.scalar(select(notices.c.id).where(notices.c.due_at <= now).limit(1)) is not None
 
     @again_if_undone
-    def claim(self, now: datetime, *, seconds: float, limit: int, ids: Collection[str] | None = None) -> list[Notice]:
-        """Take up to ``limit`` notices that are due, or those of ``ids`` that are; nobody else finds them meanwhile.
+    def claim(self, now: datetime, *, seconds: float, limit: int) -> list[Notice]:
+        """Take up to ``limit`` notices that are due, oldest first; nobody else finds them meanwhile.
 
         Of two who claim at once each gets others. A claim that is not settled after ``seconds`` is void.
         """
@@ -113,8 +113,6 @@ class Notices:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        if ids is not None:
-            due = due.where(notices.c.id.in_(ids))
         statement = (
             update(notices)
             .where(notices.c.id.in_(select(due.cte("due").c.id)))
