@@ -26,14 +26,10 @@ ARNS = {
 PARAMETERS = {
     "DatabaseUrlSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-database-abcdef",
     "FlowerPasswordSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-flower-abcdef",
-    "OpenAiKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-openai-abcdef",
-    "AnthropicKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-anthropic-abcdef",
-    "GeminiKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-gemini-abcdef",
-    "ElevenLabsKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-elevenlabs-abcdef",
-    "NotifySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-notify-abcdef",
-    "WebhookUrlSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-webhook-url-abcdef",
-    "WebhookKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-webhook-key-abcdef",
-    "PodpingTokenSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-podping-abcdef",
+    **{
+        f"{name}KeySecretArn": f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-{name.lower()}-abcdef"
+        for name in ("OpenAi", "Anthropic", "Gemini", "ElevenLabs")
+    },
 }
 ACCEPTED = {
     # Either parameter may be a secret of Secrets Manager or a parameter of SSM; each statement fits one of the two.

@@ -117,7 +117,7 @@ def test_what_keeps_a_chosen_engine_from_working_is_told_with_whose_it_is(
     embedded: pytest.MonkeyPatch, tmp_path: Path, sqlite: Database, add_podcast: Any
 ) -> None:
     with ModelServer() as server:
-        a_model_server(embedded, tmp_path, server, AIRDATE_GEMINI_API_KEY="another")
+        a_model_server(embedded, tmp_path, server, AIRDATE_GEMINI_API_KEY=f"not-{KEY}")
         add_podcast(sqlite, "keyless", **chose("openai:gpt-5-mini"))
         add_podcast(sqlite, "refused", **chose("gemini"))
         add_podcast(sqlite, "strange", **chose("quill"))

@@ -10,10 +10,7 @@ from settings import Settings
 from tests.fakes.templates import of_type, template
 
 KEYS = {
-    "OpenAiKeySecretArn": "AIRDATE_OPENAI_API_KEY",
-    "AnthropicKeySecretArn": "AIRDATE_ANTHROPIC_API_KEY",
-    "GeminiKeySecretArn": "AIRDATE_GEMINI_API_KEY",
-    "ElevenLabsKeySecretArn": "AIRDATE_ELEVENLABS_API_KEY",
+    f"{name}KeySecretArn": f"AIRDATE_{name.upper()}_API_KEY" for name in ("OpenAi", "Anthropic", "Gemini", "ElevenLabs")
 }
 
 
