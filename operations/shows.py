@@ -168,7 +168,9 @@ def show(podcast_id: str, *, in_json: bool) -> None:
         "next": moment(podcast.next_episode_at),
         "language": podcast.language,
         "hosts": ", ".join(podcast.hosts),
-        "feed": f"{settings().site_url}/{podcast.id}/feed.xml",
+        "feed": f"{settings().site_url}/{podcast.id}/feed.xml"
+        if podcast.production.feed.private is None
+        else f"private; who has one: airdate podcasts feeds list {podcast.id}",
     }
     for name, fact in facts.items():
         click.echo(f"{name:<10}{fact}")

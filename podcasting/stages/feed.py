@@ -215,7 +215,9 @@ def _describe_to_podcasting_2(channel: etree._Element, podcast: Podcast, base: s
     if frequency := update_frequency(podcast.frequency_days, podcast.language):
         _add(channel, "podcast:updateFrequency", frequency.words, rrule=frequency.rule)
     if chosen.license:
-        _add(channel, "podcast:license", chosen.license, **({"url": chosen.license_url} if chosen.license_url else {}))
+        # A well-known licence goes by its identifier in lower case, one of one's own by the name that its words have.
+        address = {"url": chosen.license_url} if chosen.license_url else {}
+        _add(channel, "podcast:license", chosen.license if address else chosen.license.lower(), **address)
     if chosen.funding_url:
         _add(channel, "podcast:funding", chosen.funding_text or podcast.title.strip(), url=chosen.funding_url)
     for host in podcast.hosts:

@@ -44,7 +44,7 @@ EVERYTHING = {
     "email": "owner@example.org",
     "website": "https://show.example.org/",
     "copyright": "The Observers",
-    "license": "cc-by-4.0",
+    "license": "CC-BY-4.0",
     "funding_url": "https://show.example.org/support",
     "funding_text": "Support us",
     "texts": {"verify": "abc"},
