@@ -11,10 +11,11 @@ import pytest
 
 from podcasting.announcing import Announcing, Occasion
 from podcasting.database import Database
+from podcasting.database.checkpoints import Checkpoint
 from podcasting.database.leases import Lease
 from podcasting.database.notices import NoticeState
 from podcasting.errors import LeaseLost, Permanent
-from podcasting.models import Podcast
+from podcasting.models import EpisodeStatus, Podcast
 from tests.fakes.clock import Clock
 
 AddPodcast = Callable[..., Podcast]
@@ -63,7 +64,10 @@ def test_a_failure_is_told_with_its_reason(database: Database, clock: Clock) -> 
 def test_a_script_that_waits_for_approval_is_told_of(database: Database, clock: Clock, add_podcast: AddPodcast) -> None:
     add_podcast(database, production={"announcing": ANNOUNCING, "review": True})
 
-    database.episodes.await_approval(leased(database, clock), clock.now)
+    lease = leased(database, clock)
+    written = Checkpoint("script", "key", {}, 1, clock.now)
+    database.checkpoints.record(lease, written, stuck_after=1800, status=EpisodeStatus.SCRIPT_READY)
+    database.episodes.await_approval(lease, clock.now)
 
     assert targets(database) == ["webhook site"]
     assert database.notices.newest()[0].event.type == "episode.waiting"
@@ -76,7 +80,7 @@ def test_done_again_nothing_is_told_twice_but_a_second_failure_is_another(databa
     database.episodes.fail(lease, "speech", "no voice", clock.now)  # the answer to its COMMIT was lost
     assert len(database.notices.newest()) == 2
 
-    database.episodes.retry(lease.episode_id, database.episodes.get(lease.episode_id).status.PENDING, clock.now)
+    database.episodes.retry(lease.episode_id, EpisodeStatus.PENDING, clock.now)
     database.episodes.fail(leased(database, clock), "speech", "no voice", clock.now)
     assert len(database.notices.newest()) == 4
 
