@@ -27,8 +27,11 @@ PARAMETERS = {
     "DatabaseUrlSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-database-abcdef",
     "FlowerPasswordSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-flower-abcdef",
     **{
-        f"{name}KeySecretArn": f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-{name.lower()}-abcdef"
-        for name in ("OpenAi", "Anthropic", "Gemini", "ElevenLabs")
+        f"{name}SecretArn": f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-{name.lower()}-abcdef"
+        for name in (
+            *("OpenAiKey", "AnthropicKey", "GeminiKey", "ElevenLabsKey"),
+            *("Notify", "WebhookUrl", "WebhookKey", "PodpingToken"),
+        )
     },
 }
 ACCEPTED = {
