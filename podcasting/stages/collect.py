@@ -253,8 +253,8 @@ def _newest_first(candidate: _Candidate) -> float:
 
 
 def _public(url: str | None) -> str | None:
-    """``url`` if listeners can follow it: a path on this machine must not end up in a published feed."""
-    return url if url and url.lower().startswith(("http://", "https://")) else None
+    """``url`` as listeners can follow it: neither a path on this machine nor a password may end up in a feed."""
+    return _shown(url) if url and url.lower().startswith(("http://", "https://")) else None
 
 
 def _cut(text: str, most: int) -> str:
@@ -274,7 +274,7 @@ def _ends(head: str) -> Iterator[int]:
 
 
 def _shown(source: str) -> str:
-    """``source`` without user name and password: what is told here ends up in logs."""
+    """``source`` without user name and password: what is told here ends up in logs and feeds."""
     return _CREDENTIALS.sub("", source)
 
 

@@ -323,6 +323,19 @@ def test_no_more_pages_are_read_than_so_many_for_a_story() -> None:
     assert len(sources.asked) == 1 + 2 * PAGES_PER_STORY
 
 
+def test_a_password_in_an_address_is_never_published() -> None:
+    private = "https://me:secret@example.org/tides"  # a relative link of a feed that needs a login
+    sources = FakeSources(
+        {"a": feed(entry("tides", url=private, text=""), entry("bees", url=f"{private}2", hours_ago=1))},
+        pages={private: long_text("tides")},
+    )
+
+    collected = run(sources, limit=1)
+
+    assert collected.stories[0].url == "https://example.org/tides"
+    assert collected.also[0].url == "https://example.org/tides2"
+
+
 def test_one_failing_source_is_a_trouble() -> None:
     sources = FakeSources({"a": feed(entry("tides"), etag="1"), "b": Retryable("b answered 502")})
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podcasting.errors import AirdateError, Permanent, Retryable
@@ -280,6 +280,7 @@ WEB = WebSources(allow_files=False, max_bytes=10_000)
 WEB._robots = SimpleNamespace(require=lambda _: None)  # type: ignore[assignment]
 
 
+@settings(deadline=None)
 @given(BODIES, NAMES, TYPES)
 def test_no_bytes_make_a_reader_stumble(body: bytes, name: str, media_type: str) -> None:
     it = document(body, media_type, url=f"https://example.org/{name}")

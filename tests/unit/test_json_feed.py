@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podcasting.errors import AirdateError, Permanent
@@ -139,6 +139,7 @@ JSON = st.recursive(
 FIELDS = ["id", "url", "title", "content_html", "content_text", "authors", "author", "date_published", "summary"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON) | JSON, max_size=5))
 def test_any_items_are_read_or_refused(items: list[object]) -> None:
     value = {"version": "https://jsonfeed.org/version/1.1", "items": items}
@@ -146,6 +147,7 @@ def test_any_items_are_read_or_refused(items: list[object]) -> None:
         assert isinstance(parse_json_feed(document(b""), value, lambda link: link), Feed)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300).map(lambda body: body.decode("utf-8", "replace")))
 def test_any_text_is_json_or_refused(text: str) -> None:
     with suppress(AirdateError):

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podcasting.errors import AirdateError, Permanent
@@ -151,6 +151,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, max_size=25).map("".join))
 def test_any_broken_one_is_read_or_refused(inner: str) -> None:
     body = f"<urlset>{inner}".encode("utf-8", "surrogatepass")

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podcasting.errors import AirdateError, Permanent
@@ -134,6 +134,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, max_size=20).map("".join))
 def test_any_broken_page_is_read_or_refused(text: str) -> None:
     page = channel_page(Post(1, MONDAY, "Text.")).decode().replace("Text.", text)

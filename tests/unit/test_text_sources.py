@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podcasting.errors import Permanent
@@ -226,12 +226,14 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, max_size=30).map("".join))
 def test_any_text_is_a_note(text: str) -> None:
     for note in (read_markdown(text), read_plain(text)):
         assert all(letter.isprintable() or letter == "\n" for letter in note.title + note.text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_date_and_name_is_read_or_left(text: str) -> None:
     for moment in (iso_moment(text), http_moment(text), written_moment(text), title_of_name(text)[1]):

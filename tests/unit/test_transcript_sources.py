@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podcasting.providers.feeds.transcripts import Cue, is_cued, is_timed, prose, read_cues, read_json, read_timed
@@ -205,6 +205,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, max_size=30).map("".join))
 def test_any_text_is_prose(text: str) -> None:
     is_timed(text)
@@ -220,6 +221,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_any_json_is_cues_or_none(value: object) -> None:
     cues = read_json(value)

@@ -125,13 +125,13 @@ class WebSources:
             return self._page(document, text, links, is_page_itself=is_page_itself)
         if kind is Kind.SITEMAP:
             return self._sitemap(document, parse_sitemap(document, links))
-        url = without_credentials(document.url)
         if kind is not Kind.JSON:
-            return text_as_feed(document, text, kind, name=name, url=url)
+            return text_as_feed(document, text, kind, name=name, url=document.url)
         cues = read_json(value)
         if cues is None:
-            raise Permanent(f"{url} is JSON, but neither a JSON Feed nor a transcript; give its feed")
-        return note_as_feed(document, transcript(cues), stem=PurePosixPath(name).stem, url=url)
+            shown = without_credentials(document.url)
+            raise Permanent(f"{shown} is JSON, but neither a JSON Feed nor a transcript; give its feed")
+        return note_as_feed(document, transcript(cues), stem=PurePosixPath(name).stem, url=document.url)
 
     def _page(self, document: Document, markup: str, links: ResolveLink, *, is_page_itself: bool) -> Feed:
         if is_page_itself:
