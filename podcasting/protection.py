@@ -158,7 +158,9 @@ class ProtectedEngines:
     def writer(self, engine: str | None) -> Writer | None:
         """See :class:`podcasting.studio.Engines`."""
         found = self.inner.writer(engine)
-        return found and ProtectedWriter(found, self.guard, f"writer {engine or found.name}")
+        # One breaker for a provider and its model, whoever chose it and whatever version of a prompt asks it.
+        name = getattr(found, "provider", None) or engine
+        return found and ProtectedWriter(found, self.guard, f"writer {name or found.name}")
 
     def voice(self, casting: Casting) -> Voice | None:
         """See :class:`podcasting.studio.Engines`."""

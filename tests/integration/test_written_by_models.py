@@ -10,7 +10,7 @@ import feedparser
 import pytest
 
 from podcasting import generation, processing
-from podcasting.errors import Permanent, ProviderPaused
+from podcasting.errors import Permanent, ProviderPaused, Retryable
 from podcasting.models import Episode, EpisodeStatus, Podcast
 from podcasting.protection import protected
 from podcasting.studio import Studio
@@ -24,9 +24,11 @@ from tests.fakes.sources import FakeSources
 from tests.fakes.storage import MemoryStorage
 from tests.fakes.stories import feed_of
 from tests.fakes.voices import ToneVoice
+from tests.fakes.writers import brief
 
 AddPodcast = Callable[..., Podcast]
 SOURCE = "https://example.org/feed.xml"
+PROVIDERS = {"gemini": "gemini:gemini-flash-latest"}
 CHOICES = ("openai:gpt-5-mini", "anthropic:claude-haiku-4-5", "gemini", "local:test-model")
 
 
@@ -97,7 +99,9 @@ def test_an_episode_goes_from_feed_to_published(
     spent = workshop.database.expenses.of(episode.id)
     assert [
         (each.provider, each.calls, each.input_tokens, each.output_tokens, each.dollars) for each in spent["script"]
-    ] == [(f"writer {engine}", 1, INPUT_TOKENS, OUTPUT_TOKENS, None)]  # at this address nobody knows the price
+    ] == [
+        (f"writer {PROVIDERS.get(engine, engine)}", 1, INPUT_TOKENS, OUTPUT_TOKENS, None)
+    ]  # at this address nobody knows the price
 
 
 def test_what_it_cost_is_shown(workshop: Studio, server: ModelServer, add_podcast: AddPodcast, airdate: Shell) -> None:
@@ -201,3 +205,19 @@ def test_the_voice_says_what_the_model_wrote(workshop: Studio, server: ModelServ
     assert {text for text, _ in voice.spoken} == {
         turn["text"] for section in written["sections"] for turn in section["turns"]
     }
+
+
+def test_a_provider_has_one_breaker_whoever_chose_it(workshop: Studio, server: ModelServer) -> None:
+    chosen = Settings(_env_file=None, writer="local:test-model", local_model_url=f"{server.url}/v1")
+    engines = protected(replace(workshop, engines=ConfiguredEngines(chosen))).engines
+    server.answers[:] = [Fails(500)]
+
+    for engine in (None, "local:test-model"):
+        writer = engines.writer(engine)
+        assert writer is not None
+        with pytest.raises(Retryable):
+            writer.write(brief())
+
+    assert [(each.provider, each.failures) for each in workshop.database.breakers.all()] == [
+        ("writer local:test-model", 2)
+    ]

@@ -82,6 +82,8 @@ class Writer(Protocol):
     name: str
     """Engine and version; part of the script's key."""
 
+    # A writer may also have a `provider`: whom it asks, without its own version, for one breaker whatever asks it.
+
     def write(self, brief: Brief) -> Script:
         """A script that says what ``brief.stories`` say.
 

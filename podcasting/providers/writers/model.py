@@ -68,6 +68,7 @@ class ModelWriter:
         if endpoint.key_variable and not endpoint.key:
             raise Permanent(f"the writer {endpoint.engine} has no key; set {endpoint.key_variable}")
         self.name = f"{endpoint.name}+{PROMPT}"
+        self.provider = endpoint.name
         self.endpoint = endpoint
         self._timeout_seconds = timeout_seconds
 
