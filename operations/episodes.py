@@ -180,7 +180,7 @@ def _told(event: Event) -> tuple[str, str, str, str]:
     return (moment(event.at), event.what.value, event.stage or "", event.detail or "")
 
 
-for command in (*review.COMMANDS, *redo.COMMANDS):
+for command in (*review.OF_EPISODES, *redo.OF_EPISODES):
     episodes.add_command(command)
 
 COMMANDS = (episodes,)

@@ -97,5 +97,5 @@ def _short(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-COMMANDS = (turns, redo)
+OF_EPISODES = (turns, redo)
 """Of the group ``airdate episodes``."""

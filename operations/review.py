@@ -168,5 +168,5 @@ def reject(episode_id: str, reason: str, *, retell: bool) -> None:
     click.echo(f"{episode_id}: skipped; {told}")
 
 
-COMMANDS = (script, edit, approve, reject)
+OF_EPISODES = (script, edit, approve, reject)
 """Of the group ``airdate episodes``."""
