@@ -1,4 +1,4 @@
-"""What each of kokoro's voices says in English is what it was given: the offline recogniser listens."""
+"""What kokoro's voices say in English is what they were given: a recogniser hears one of the women and the man."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ TURN = SCRIPT.turns[2].text
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # the recogniser's own dependencies are not ours to mend
-def test_each_voice_of_kokoro_is_understood() -> None:
+def test_kokoro_is_understood() -> None:
     from faster_whisper import WhisperModel
 
     recogniser = WhisperModel(
         str(Path(get_model_path())), device="cpu", compute_type="int8", cpu_threads=2, local_files_only=True
     )
-    voice = KokoroVoice(Casting(engine="kokoro", language="en", voices=VOICES[:4]))
+    voice = KokoroVoice(Casting(engine="kokoro", language="en", voices=VOICES[:2]))
     wrong = {}
-    for host, name in enumerate(VOICES[:4]):
+    for host, name in enumerate(VOICES[:2]):
         heard = resample(voice.speak(TURN, host), voice.sample_rate, RECOGNISER_RATE)
         segments, _ = recogniser.transcribe(np.pad(heard, RECOGNISER_RATE // 4), language="en", temperature=0)
         wrong[name] = edit_distance(words(TURN), words(" ".join(segment.text for segment in segments)))

