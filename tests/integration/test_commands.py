@@ -173,6 +173,7 @@ def test_an_episode_is_json_for_programs(airdate: Shell, database: Database) -> 
     assert shown.pop("stages") == {"collect": {"seconds": 1.25, "finished_at": "2026-11-24T06:00:00+00:00"}}
     (line,) = shown.pop("history")
     assert (line["what"], line["detail"]) == ("started", "a worker")
+    assert shown.pop("expenses") == {}
     assert shown == listed
 
 
