@@ -57,7 +57,7 @@ class Mixing(BaseModel):
     bed_below_speech_lu: float = Field(default=20.0, ge=6, le=40)
     """How much quieter than speech any music is under it (WCAG 1.4.7 asks for 20)."""
     ducking_lu: float = Field(default=6.0, ge=0, le=20)
-    """How far the bed rises where nobody speaks."""
+    """How far the bed rises where nobody speaks, though never above an intro that plays alone."""
     ducking_attack_seconds: float = Field(default=0.3, ge=0.02, le=5)
     """How long before a word music begins to sink under it."""
     ducking_release_seconds: float = Field(default=1.0, ge=0.02, le=10)

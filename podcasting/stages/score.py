@@ -91,17 +91,18 @@ class Score:
         parts = []
         if pieces.intro:
             times = _ascending(first, first + self._under_intro)
-            parts.append(_Part(pieces.intro, 0, times[-1], alone, under, (times, (1, 0))))
+            parts.append(_Part(pieces.intro, 0, times[-1], alone, min(alone, under), (times, (1, 0))))
         if pieces.bed:
             rises = (first, first + self._under_intro) if pieces.intro else (0, first)
             sinks = (outro_begins, last) if pieces.outro else (last, whole)
             fade = (_ascending(*rises, *sinks), (0, 1, 1, 0))
-            parts.append(_Part(pieces.bed, rises[0], whole, under + mixing.ducking_lu, under, fade, repeated=True))
+            risen = max(under, min(under + mixing.ducking_lu, alone))
+            parts.append(_Part(pieces.bed, rises[0], whole, risen, under, fade, repeated=True))
         if pieces.outro:
             cut = whole - outro_begins < pieces.outro.seconds - _LEAST_FADE_SECONDS
             sinks_at = whole - min(_FADE_SECONDS if cut else _LEAST_FADE_SECONDS, self.after_seconds)
             fade = (_ascending(outro_begins, last, sinks_at, whole), (0, 1, 1, 0))
-            parts.append(_Part(pieces.outro, outro_begins, fade[0][-1], alone, under, fade))
+            parts.append(_Part(pieces.outro, outro_begins, fade[0][-1], alone, min(alone, under), fade))
         return parts
 
     def _spoken(self, cues: Sequence[Cue]) -> Curve:

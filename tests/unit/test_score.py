@@ -67,6 +67,22 @@ def test_it_sinks_before_the_word_and_rises_after_it() -> None:
     assert loudness(bed, 11, 12) == pytest.approx(-31.5, abs=1)
 
 
+def test_a_bed_rises_no_higher_than_music_that_plays_alone() -> None:
+    mixing = Mixing(bed_below_speech_lu=6, ducking_lu=20, music_below_speech_lu=3)
+    bed = heard(Score(mixing, Pieces(bed=noise(60))), cues((1.5, 10), (20, 30)))
+
+    assert loudness(bed, 12, 19) == pytest.approx(-19, abs=0.3)
+    assert loudness(bed, 3, 9) == pytest.approx(-22, abs=0.3)
+
+
+def test_no_music_is_louder_under_speech_than_alone() -> None:
+    mixing = Mixing(music_below_speech_lu=20, bed_below_speech_lu=6, intro_alone_seconds=5, intro_under_seconds=30)
+    intro = heard(Score(mixing, Pieces(intro=noise(30))), cues((5, 30)))
+
+    assert loudness(intro, 1, 4) == pytest.approx(-36, abs=0.3)
+    assert loudness(intro, 5, 6) < -35.7
+
+
 @pytest.mark.parametrize("level", [0.02, 0.2])
 @pytest.mark.parametrize("below", [12.0, 30.0])
 def test_how_loud_the_file_is_makes_no_difference(level: float, below: float) -> None:
