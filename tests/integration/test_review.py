@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +29,9 @@ from podcasting.review import edited, script_of, text_of
 from podcasting.stages.publish import PublishedFiles
 from podcasting.stages.speech import SpeechInput, speak
 from podcasting.studio import Studio
+from tests.fakes.aws import NOBODY
 from tests.fakes.clock import Clock
+from tests.fakes.environment import PREFIXES, ROOT
 from tests.fakes.shell import Shell
 from tests.fakes.sources import FakeSources
 from tests.fakes.stories import feed_of
@@ -472,3 +475,21 @@ def test_an_episode_without_a_script_says_so(airdate: Shell, database: Database,
     assert episode is not None
 
     assert "is pending and has no script yet" in airdate.mistake("episodes", "script", episode.id)
+
+
+def test_approved_while_sqs_is_away_the_next_tick_sends_it(
+    airdate: Shell, at_rest: Episode, database: Database
+) -> None:
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(PREFIXES)}
+    variables |= {"AIRDATE_HOME": str(airdate.home), "AIRDATE_ENV_FILE": os.devnull, "AIRDATE_AWS_ENDPOINT": NOBODY}
+    command = [sys.executable, "-m", "operations.command", "episodes", "approve", at_rest.id]
+
+    ended = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False, timeout=120)
+
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == (
+        f"{at_rest.id}: approved\n  the next tick of discovery sends it on: SQS did not take the message\n"
+    )
+    later = database.claims.episodes(Clock().forward(1e9), seconds=300, limit=9)
+    assert [claim.subject.id for claim in later] == [at_rest.id]
+    assert later[0].count == 1, "the claim was released"
