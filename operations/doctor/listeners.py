@@ -30,8 +30,11 @@ def findings() -> Iterator[Finding]:
     try:
         with opened(settings().database) as engine:
             yield from told(Podcasts(engine), Notices(engine))
-    except (SQLAlchemyError, AirdateError, Missing):
-        return  # what is wrong with the database its own lines tell
+    except Missing:
+        yield ok(AREA, "nobody is to be told: there is no database yet")
+    except (SQLAlchemyError, AirdateError):
+        # What is wrong with it is told by its own area.
+        yield warn(AREA, "not looked at: the database cannot be read", "mend what is said about the database")
 
 
 def told(podcasts: Podcasts, notices: Notices) -> Iterator[Finding]:
