@@ -24,6 +24,7 @@ from podcasting.database.checkpoints import Checkpoint
 from podcasting.database.history import Happened
 from podcasting.database.revisions import migrate
 from podcasting.models import EpisodeStatus
+from podcasting.production import Production
 from publishers.queues import Queue, Task
 from settings import EMBEDDED_ACCOUNT
 from tasks import wiring
@@ -406,6 +407,25 @@ def test_processing_that_would_do_no_good_is_refused(
     assert letters.dead(Queue.PROCESSING) == (1, 0)
     assert letters.bodies(Queue.PROCESSING) == []
     assert database.episodes.get(episode).status is before
+
+
+def test_messages_of_an_episode_that_awaits_approval_are_kept(
+    desk: Desk, letters: DeadLetters, database: Database
+) -> None:
+    episode = an_episode(database, EpisodeStatus.PENDING, stages=("collect", "script"))
+    reviewed = Production(review=True)
+    database.podcasts.change("my-show", lambda podcast: podcast.model_copy(update={"production": reviewed}))
+    now = wiring.utc_now()
+    taken = database.leases.take(episode, holder="a worker", now=now, seconds=60, stuck_after=1800)
+    assert taken is not None
+    database.episodes.await_approval(taken[0], now)
+    letters.put(Queue.PROCESSING, enveloped(processing(episode)))
+    letters.put(Queue.GENERATION, enveloped(generation("my-show")))
+
+    kept = desk.json("redrive", "--all", "--dry-run")["kept"].values()
+
+    assert set(kept) == {f"episode {episode} awaits approval; `airdate episodes approve {episode}` sends it on"}
+    assert len(kept) == 2
 
 
 def test_generation_with_nothing_failed_unfinished_or_due_is_refused(
