@@ -498,7 +498,7 @@ def test_a_site_s_wish_for_slowness_is_granted(site: Website) -> None:
 
 def test_a_pause_is_no_part_of_the_time_a_read_may_take(site: Website) -> None:
     site.answers["/p"] = Answer(article(), content_type=HTML)
-    sources = reader(site, pause_seconds=2.5, timeout_seconds=2)
+    sources = reader(site, pause_seconds=4, timeout_seconds=3.5)
 
     assert sources.page(site.url("/p")) is not None
 
