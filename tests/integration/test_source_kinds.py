@@ -178,6 +178,21 @@ def test_a_page_without_text_is_refused_with_the_fix(site: Website) -> None:
         read(site, "/p")
 
 
+def test_a_notice_is_no_story(site: Website) -> None:
+    site.answers["/feed/"] = Answer(b"<html><body><p>The feed has moved.</p></body></html>", content_type=HTML)
+
+    with pytest.raises(Permanent, match="no text that could be read aloud"):
+        read(site, "/feed/")
+
+
+@pytest.mark.parametrize("path", ["/feed.xml", "/news.rss", "/feed.json", "/sitemap.xml"])
+def test_a_page_in_a_feed_s_place_is_no_story(site: Website, path: str) -> None:
+    site.answers[path] = Answer(article(), content_type=HTML)
+
+    with pytest.raises(Permanent, match="is not a feed: it looks like an HTML page"):
+        read(site, path)
+
+
 def test_what_is_no_text_is_refused(site: Website) -> None:
     site.answers["/p.png"] = Answer(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", content_type="image/png")
 

@@ -44,6 +44,7 @@ _ROOTS = {
 _ROOT = re.compile(r"<(?:[\w.-]{1,50}:)?([\w.-]{1,50})[\s/>]")
 _JSON = re.compile(r"""\s*(\{\s*["}]|\[\s*[\[{\]"])""")
 _XML_SUFFIXES = frozenset({".xml", ".rss", ".atom", ".rdf"})
+_FEED_SUFFIXES = _XML_SUFFIXES | {".json"}
 _SEEN_CHARACTERS = 2_000
 
 
@@ -64,7 +65,10 @@ def kind_of(document: Document, text: str, name: str) -> Kind:
         return Kind.MARKDOWN
     start = without_prolog(text)[:_SEEN_CHARACTERS]
     root = _ROOT.match(start)
-    if root and (known := _ROOTS.get(root[1].lower())):
+    known = _ROOTS.get(root[1].lower()) if root else None
+    if suffix in _FEED_SUFFIXES and (known is Kind.PAGE or (known is None and is_page)):
+        return Kind.FEED  # an error or a notice in a feed's place must not be told as a story: the parser refuses it
+    if known:
         return known
     if is_page or (suffix in PAGE_SUFFIXES and start.startswith("<")):
         return Kind.PAGE

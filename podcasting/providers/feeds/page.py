@@ -19,6 +19,9 @@ FEED_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "applicat
 MAX_DECLARED_FEEDS = 3
 """Tried of those that a page declares; the first is its main one by custom."""
 
+LEAST_CHARACTERS = 200
+"""Of a page that is a source itself; less is a notice ("We have moved"), a login or a cookie banner."""
+
 _COMMENTS = re.compile(r"\bcomments?\b", re.IGNORECASE)
 
 
@@ -52,10 +55,10 @@ def page_as_feed(document: Document, *, url: str | None) -> Feed:
     """A page as a source of one entry, which is another one each time that a sentence of its main text changes.
 
     Raises:
-        Permanent: it has no main text.
+        Permanent: it has no main text, or no more than a notice.
     """
     found = _extracted(document)
-    if found is None:
+    if found is None or len(found.text) < LEAST_CHARACTERS:
         raise Permanent(
             f"{without_credentials(document.url)} has no text that could be read aloud (or draws it by script); "
             "give its feed, or another page"
