@@ -331,5 +331,6 @@ def _with_its_stories(connection: Connection, row: RowMapping) -> RowMapping:
             insert_missing(connection, seen_entries, podcast_id=row["podcast_id"], key=key, episode_id=row["id"])
         return row
     connection.execute(delete(stages).where(stages.c.episode_id == row["id"]))
-    anew = update(episodes).where(episodes.c.id == row["id"]).values(status=EpisodeStatus.PENDING, approved_at=None)
+    nothing = {"status": EpisodeStatus.PENDING, "approved_at": None, "released_at": None}
+    anew = update(episodes).where(episodes.c.id == row["id"]).values(**nothing)
     return connection.execute(anew.returning(episodes)).mappings().one()

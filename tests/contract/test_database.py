@@ -585,7 +585,9 @@ class TestEnds:
         assert going_on.status is EpisodeStatus.CONTENT_COLLECTED, "nobody told its story"
         assert "a" in database.checkpoints.known_entries("my-show")[0], "nobody else tells it from now on"
 
-        database.episodes.fail(take(database, clock, going_on), "speech", "again", clock.now)
+        lease = take(database, clock, going_on)
+        database.episodes.release(lease, clock.now)
+        database.episodes.fail(lease, "feed", "again", clock.now)
         clock.forward(90_000)
         later = open_slot(database, clock)
         collected(database, clock, take(database, clock, later), story="a")
@@ -593,6 +595,7 @@ class TestEnds:
         anew = database.episodes.retry(failed.id, EpisodeStatus.CONTENT_COLLECTED, clock.now)
         assert anew.status is EpisodeStatus.PENDING
         assert database.checkpoints.of(failed.id) == {}
+        assert failed.id not in [each.id for each in database.episodes.released("my-show")], "there is nothing to list"
         assert database.checkpoints.of(later.id) != {}
 
     def test_a_lease_that_is_given_back_while_another_asks_is_held_no_longer(
