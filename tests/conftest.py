@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from podcasting.database import Database
 from podcasting.database.revisions import migrate
@@ -17,6 +18,11 @@ from podcasting.studio import Limits, Studio
 from tests.fakes.clock import Clock
 from tests.fakes.pgbouncer import PgBouncer, binary, pgbouncer_before
 from tests.fakes.postgres import postgres_server
+
+# The same examples each time, however busy the machine; `pytest --hypothesis-profile=explore` looks for new ones.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile("same")
 
 
 @pytest.fixture
