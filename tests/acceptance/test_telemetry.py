@@ -19,12 +19,14 @@ import psutil
 import pytest
 
 from operations.ports import is_free
+from podcasting.announcing import new_key
 from tasks.telemetry.names import METRICS, Kind
 from tests.acceptance.conftest import EXAMPLES, Machine
 from tests.acceptance.test_workers import GENERATION, episodes
 from tests.fakes.costly_studio import DOLLARS, SECRET
 from tests.fakes.environment import ROOT
 from tests.fakes.telemetry_receiver import Received, Span, telemetry_receiver
+from tests.fakes.webhook_receiver import Receiver
 
 pytestmark = pytest.mark.slow
 
@@ -78,7 +80,7 @@ def free_ports() -> int:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     home = tmp_path_factory.mktemp("home")
     machine, first_port = Machine(home), free_ports()
-    with telemetry_receiver() as received:
+    with telemetry_receiver() as received, Receiver() as web_app:
         machine.environment |= {
             "AIRDATE_METRICS": "emf,prometheus,otlp",
             "AIRDATE_METRICS_PORT": str(first_port),
@@ -90,17 +92,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             "AIRDATE_SCHEDULE_PODCASTS_EVERY": "1",
             "AIRDATE_CHECK_EPISODES_EVERY": "60",
             "AIRDATE_MAX_STORIES": "1",
+            "AIRDATE_WEBHOOK_URL": web_app.url(),
+            "AIRDATE_WEBHOOK_SECRET": new_key(),
+            "AIRDATE_ALLOWED_PRIVATE_HOSTS": web_app.host,
             "AIRDATE_STUDIO": "tests.fakes.costly_studio:costly",
             "PYTHONPATH": str(ROOT),
         }
         try:
             machine.start_aws()
-            yield observe(machine, received, first_port, home)
+            yield observe(machine, received, web_app, first_port, home)
         finally:
             machine.stop()
 
 
-def observe(machine: Machine, received: Received, first_port: int, home: Path) -> Run:
+def observe(machine: Machine, received: Received, web_app: Receiver, first_port: int, home: Path) -> Run:
     machine.airdate("podcasts", "add", "My show", "--source", str(EXAMPLES))
     started = {name: machine.start(name) for name in PROCESSES}
     machine.until("publication", lambda: statuses(machine, "my-show") == ["published"], 90)
@@ -115,6 +120,8 @@ def observe(machine: Machine, received: Received, first_port: int, home: Path) -
     machine.send("podcast-generation", '{"no": "message"}')
     machine.until("another publication", lambda: statuses(machine, "foreign-show") == ["published"], 60)
     machine.until("poison among the dead letters", lambda: machine.dead_letters("podcast-generation") == 2, 30)
+    machine.until("the web app is told of all three", lambda: notices(machine) == ["delivered"] * 3, 30)
+    assert len(web_app.told) == 3
     scraped = {
         name: httpx.get(f"http://127.0.0.1:{first_port + position}/metrics").text
         for position, name in enumerate(WORKERS)
@@ -139,6 +146,11 @@ def send_traced(machine: Machine, queue: str, body: str) -> None:
 
 def statuses(machine: Machine, podcast: str) -> list[str]:
     return [str(each["status"]) for each in episodes(machine) if each["podcast_id"] == podcast]
+
+
+def notices(machine: Machine) -> list[str]:
+    found = machine.ask("notices", "list")
+    return [str(each["state"]) for each in found]
 
 
 def below(run: Run, root: Span) -> list[Span]:
@@ -225,6 +237,8 @@ def test_otlp_counts_what_was_done(run: Run) -> None:
     assert run.counted("airdate.stage_seconds", stage="speech") == 2
     assert run.counted("airdate.provider_spend", provider="writer costly-1") == pytest.approx(2 * DOLLARS)
     assert run.counted("airdate.provider_failures", provider="writer costly-1") == 1
+    assert run.counted("airdate.notices_delivered") == 3
+    assert run.counted("airdate.notices_failed") == 0
     assert run.received.units["airdate.stage_seconds"] == "s"
 
 
@@ -249,6 +263,7 @@ def test_the_other_ways_tell_the_same(run: Run, way: str) -> None:
     assert of("processor", "StageSeconds", published, {"Stage": "feed"}) == 2
     spent = 'airdate_provider_spend_total{provider="writer costly-1"}'
     assert of("generator", "ProviderSpend", spent, {"Provider": "writer costly-1"}) == pytest.approx(2 * DOLLARS)
+    assert of("processor", "NoticesDelivered", "airdate_notices_delivered_total", {}) == 3
     for name in WORKERS:
         assert of(name, "SqsRequests", "airdate_sqs_requests_total", {}) >= 5
         alive = f'airdate_process_alive_total{{process="{name}"}}'
