@@ -157,9 +157,9 @@ PROVIDER_SPEND = Metric(
     "ProviderSpend",
     Kind.COUNT,
     Unit.DOLLARS,
-    "What providers say their calls cost, in US dollars.",
+    "What providers' calls cost, in US dollars, where their price is known.",
     by=("Provider",),
-    look_at="the provider's bill",
+    look_at="`airdate report`, `airdate episodes show`, the provider's bill",
 )
 NOTICES_DELIVERED = Metric(
     "NoticesDelivered", Kind.COUNT, Unit.COUNT, "Notices that listeners took.", look_at="`airdate notices list`"

@@ -351,7 +351,7 @@ def test_a_script_is_printed_edited_and_approved(
     assert "nothing is changed" in again
 
     approved = airdate.ok("episodes", "approve", at_rest.id)
-    assert approved.startswith(f"{at_rest.id}: approved\n  the next tick of discovery sends it on: no AWS to talk to")
+    assert approved.startswith(f"{at_rest.id}: approved\n  the next tick of discovery sends it on: ")  # no SQS is here
     assert airdate.ok("episodes", "approve", at_rest.id).startswith(f"{at_rest.id}: was approved on ")
     assert "so it stays as it is" in airdate.mistake("episodes", "edit", at_rest.id, "--file", "-", answer=text)
     assert "so it stays as it is" in airdate.mistake("episodes", "reject", at_rest.id, "--reason", "dull")
