@@ -11,6 +11,7 @@ from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from kombu.exceptions import InconsistencyError
 from kombu.transport import SQS
+from kombu.transport.virtual.base import queue_declare_ok_t
 
 from broker.ephemeral import EphemeralQueues
 from broker.errors import Misconfigured
@@ -162,8 +163,19 @@ class AddressingChannel(SQS.Channel):
         created: str = super()._new_queue(queue, **kwargs)
         return created
 
+    def queue_declare(self, queue: str | None = None, passive: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - kombu's signature
+        """Declare a queue; how many messages it has is asked only where that is what is wanted: ``passive``.
+
+        kombu asks each time, though nobody looks at it: a request before each connection's first message, which takes
+        as long again as the message in an outage.
+        """
+        if queue is None or passive:
+            return super().queue_declare(queue, passive, **kwargs)
+        self._new_queue(queue, **kwargs)
+        return queue_declare_ok_t(queue, 0, 0)
+
     def _size(self, queue: str) -> int:
-        # Asked at each declaration, where nobody looks at it, and where a refusal would end a worker.
+        # A refusal would end a worker.
         try:
             return int(super()._size(queue))
         except (ClientError, BotoCoreError):
