@@ -22,7 +22,7 @@ SLOW = ("Celery, as it comes", "Celery, prefetching 16")
 
 def measure(quick: bool, say: Callable[[str], None]) -> Figures:  # noqa: FBT001 - the frame's
     """Each consumer in turn, several rounds."""
-    count, rounds = (4000, 3) if quick else (4000, 5)
+    count, rounds = (3500, 3) if quick else (4000, 5)
     with server("ministack") as sqs:
         contestants = [
             consuming.airdate(sqs.endpoint, OURS),
