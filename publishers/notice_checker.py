@@ -14,12 +14,15 @@ GROUP = "airdate-notices"
 
 
 def check_notices(discovery: Discovery) -> int:
-    """Send one task that tells listeners, if a notice is due; returns how many were sent, one or none.
+    """Send one task that tells listeners, if a notice is due; returns how many were sent, one or none."""
+    return have_told(discovery) if discovery.database.notices.any_due(discovery.now) else 0
+
+
+def have_told(discovery: Discovery) -> int:
+    """Send one task that tells listeners; returns how many were sent, one or none.
 
     The task claims what it tells, so a copy finds nothing to do, and a lost one is made good by the next tick.
     """
-    if not discovery.database.notices.any_due(discovery.now):
-        return 0
     for reason in discovery.sender.send([Outgoing(Task.DELIVER_NOTICES, None, group=GROUP)]).values():
         log.error("not sent, the next tick sends it: %s: %s", Task.DELIVER_NOTICES, reason)
         return 0

@@ -264,8 +264,7 @@ def _within_time(do: Callable[[Work], None]) -> Callable[[Work], None]:
 def _have_listeners_told() -> None:
     """Have told at once what was just written down; when that fails, the next tick has it told."""
     try:
-        if studio().database.notices.any_due(studio().now()):
-            check_notices(discovery())
+        check_notices(discovery())
     except Exception as error:  # noqa: BLE001 - what became of the episode must not be lost over it
         log.warning("listeners are told by the next tick: %s", reason(error))
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from publishers import episode_checker, notice_checker, podcast_scheduler
+from publishers import checker, podcast_scheduler
 from publishers.queues import Task
 from tasks import app
 from tasks.base import TickTask
@@ -22,6 +22,5 @@ def check_episodes() -> dict[str, int]:
     Listeners who wait to be told have a task sent too: what the worker that published sent may be lost, and what
     did not get through is due again hours later.
     """
-    found = discovery()
-    counts = asdict(episode_checker.check_episodes(found))
-    return counts | {"notices": notice_checker.check_notices(found)}
+    done = checker.check(discovery())
+    return asdict(done.episodes) | {"notices": done.notices}

@@ -107,12 +107,12 @@ class Unsent:
 
 
 def _tick(order: dict[str, Any]) -> Counts:
-    from publishers.episode_checker import check_episodes
+    from publishers.checker import check
     from publishers.podcast_scheduler import schedule_podcasts
     from tasks import wiring
 
     ticks: dict[str, Callable[[Discovery], Counts]] = {
-        "check_episodes": check_episodes,
+        "check_episodes": lambda discovery: check(discovery).episodes,
         "schedule_podcasts": schedule_podcasts,
     }
     discovery = wiring.discovery()

@@ -12,7 +12,9 @@ from sqlalchemy import event
 
 from podcasting.database import Database
 from podcasting.database.checkpoints import Checkpoint
+from podcasting.database.claims import Due
 from podcasting.models import EpisodeStatus, Podcast
+from publishers.checker import Checked, check
 from publishers.episode_checker import check_episodes
 from publishers.fanout import Counts, Discovery
 from publishers.podcast_scheduler import schedule_podcasts
@@ -31,7 +33,7 @@ def queries(database: Database) -> Iterator[list[str]]:
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if not statement.startswith("BEGIN"):  # SQLite's, which goes the way of queries
-            sent.append(statement.split(maxsplit=1)[0])
+            sent.append(statement)
 
     event.listen(database.engine, "before_cursor_execute", note)
     yield sent
@@ -79,17 +81,41 @@ def test_episodes_cost_two_queries_a_page(
     assert len(queries) == 6  # three pages: the claims, and the podcasts of their episodes
 
 
-@pytest.mark.parametrize("tick", [check_episodes, schedule_podcasts])
+@pytest.mark.parametrize(("tick", "nothing"), [(check, Checked(Counts(), 0)), (schedule_podcasts, Counts())])
 def test_a_tick_with_nothing_due_is_one_query(
     discovery: Discovery,
     queries: list[str],
     add_podcast: AddPodcast,
     clock: Clock,
-    tick: Callable[[Discovery], Counts],
+    tick: Callable[[Discovery], Checked | Counts],
+    nothing: Checked | Counts,
 ) -> None:
     add_podcast(discovery.database, first_slot=clock.now + timedelta(days=1))
+    add_podcast(discovery.database, "begun")
+    an_episode(discovery.database, clock, "begun", None)  # to be claimed, but later
     queries.clear()
 
-    assert tick(discovery) == Counts()
+    assert tick(discovery) == nothing
 
     assert len(queries) == 1
+
+
+def test_what_the_checker_looks_for(
+    discovery: Discovery, queries: list[str], add_podcast: AddPodcast, clock: Clock
+) -> None:
+    database = discovery.database
+    add_podcast(database, production={"announcing": {"webhooks": {"site": "https://app.example.org/hooks"}}})
+    an_episode(database, clock, "my-show", EpisodeStatus.COMPLETED)
+    stuck = clock.now + timedelta(seconds=STUCK_AFTER)
+    assert database.claims.due(clock.now) == Due(episodes=False, notices=False)
+    assert database.claims.due(stuck) == Due(episodes=True, notices=False)
+
+    [episode] = database.episodes.newest(limit=1)
+    taken = database.leases.take(episode.id, holder="w", now=stuck, seconds=60, stuck_after=STUCK_AFTER)
+    assert taken is not None
+    database.episodes.publish(taken[0], stuck)
+    assert database.claims.due(stuck) == Due(episodes=False, notices=True)
+
+    queries.clear()
+    assert check(replace(discovery, now=stuck)) == Checked(Counts(), notices=1)
+    assert len(queries) == 1  # the look alone: nothing was asked again
