@@ -14,6 +14,9 @@ PAGE = Path("docs/performance.md")
 FOLDER = Path("docs/performance")
 """The plots, and the figures they were drawn from."""
 
+MACHINES = "machines"
+"""The marker of the list that says what each section was measured on."""
+
 INCHES = (7.0, 3.6)
 
 
@@ -31,8 +34,8 @@ def write(section: Section, kept: dict[str, Any]) -> None:
     for name, table in section.tables.items():
         text = filled(text, name, table(kept["figures"]))
     FOLDER.mkdir(exist_ok=True)
-    PAGE.write_text(text, encoding="utf-8")
     (FOLDER / f"{section.name}.json").write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    PAGE.write_text(filled(text, MACHINES, machines()), encoding="utf-8")
     for name in section.plots:
         draw(section, name, kept["figures"], FOLDER / f"{name}.png")
 
@@ -49,6 +52,21 @@ def filled(text: str, name: str, table: str) -> str:
     if not found or not ended:
         raise NoMarkers(f"{PAGE} has no place for {name!r}: add the lines {begin} and {end}")
     return f"{before}{begin}\n{table}\n{end}{after}"
+
+
+def machines() -> str:
+    """On what the sections were measured, and when: a list of all that is kept beside the page, like with like."""
+    alike: dict[str, list[str]] = {}
+    for file in sorted(FOLDER.glob("*.json")):
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        machine = kept["machine"]
+        libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
+        described = (
+            f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}, "
+            f"Python {machine['python']}, {libraries}"
+        )
+        alike.setdefault(f"on {kept['measured_at'][:10]}: {described}", []).append(kept["section"])
+    return "\n".join(f"- {', '.join(sections)} {described}" for described, sections in alike.items())
 
 
 def draw(section: Section, name: str, figures: dict[str, Any], file: Path) -> None:

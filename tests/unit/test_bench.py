@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,15 @@ def test_what_the_page_shows_is_what_was_measured(name: str) -> None:
         assert (ROOT / page.FOLDER / f"{plot}.png").exists()
 
 
+def test_the_page_says_what_was_measured_when_and_on_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    text = page.PAGE.read_text()
+    told = page.machines()
+    assert page.filled(text, page.MACHINES, told) == text
+    named = " ".join(line.partition(" on 20")[0] for line in told.splitlines())
+    assert sorted(re.findall(r"\w+", named)) == sorted(command.SECTIONS)
+
+
 def test_the_quick_sections_answer_for_the_last_line() -> None:
     told: set[str] = set()
     for name in command.QUICK:
@@ -96,13 +106,26 @@ def test_the_last_line_is_one_object_and_the_figures_are_kept(at_home: Path, mon
 
 def test_a_section_is_written_into_the_page_with_its_figures_and_plot(at_home: Path) -> None:
     (at_home / "docs").mkdir()
-    (at_home / page.PAGE).write_text("before\n<!-- bench:publish -->\nold\n<!-- /bench:publish -->\nafter\n")
-    page.write(a_section(), {"figures": {"speed": 3}})
+    (at_home / page.PAGE).write_text(
+        "<!-- bench:machines -->\n<!-- /bench:machines -->\n"
+        "before\n<!-- bench:publish -->\nold\n<!-- /bench:publish -->\nafter\n"
+    )
+    machine = {"processor": "Abacus", "cores": 2, "memory_gb": 4.2, "system": "Linux 1", "python": "3.13.0"}
+    kept = {
+        "section": "publish",
+        "measured_at": "2026-11-26T09:00:00+00:00",
+        "machine": machine | {"libraries": {"celery": "5.7.0", "kombu": "5.7.1"}},
+        "figures": {"speed": 3},
+    }
+    page.write(a_section(), kept)
     assert (at_home / page.PAGE).read_text() == (
+        "<!-- bench:machines -->\n"
+        "- publish on 2026-11-26: Abacus, 2 cores, 4.2 GB, Linux 1, Python 3.13.0, celery 5.7.0, kombu 5.7.1\n"
+        "<!-- /bench:machines -->\n"
         "before\n<!-- bench:publish -->\nspeed 3\n<!-- /bench:publish -->\nafter\n"
     )
     assert (at_home / page.FOLDER / "publish.png").read_bytes().startswith(b"\x89PNG")
-    assert json.loads((at_home / page.FOLDER / "publish.json").read_text()) == {"figures": {"speed": 3}}
+    assert json.loads((at_home / page.FOLDER / "publish.json").read_text()) == kept
 
 
 def test_a_page_without_the_place_is_told_what_to_add(at_home: Path) -> None:
