@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from podcasting.alarm import sound_alarm
 from podcasting.breaker import Breaker
 from podcasting.errors import AirdateError, LeaseLost, ProviderPaused, Retryable, Throttled
+from podcasting.leave import given
 from podcasting.observing import asked
 from podcasting.providers.feeds import Feed, Page, Sources, Validators
 from podcasting.providers.storage import Storage
@@ -52,13 +53,20 @@ class Guard:
         """A call of a provider; what comes of it is counted.
 
         Raises:
-            ProviderPaused: the call is not to be made, or was answered with "slow down".
+            ProviderPaused: the call is not to be made (any more, if it had to wait), or was answered with "slow down".
         """
         breakers, tolerance, now = self.studio.database.breakers, self.studio.limits.tolerance, self.studio.now
         passage = breakers.enter(provider, now(), tolerance)
         try:
-            with self.studio.observer.call(provider), asked(provider):
+            with (
+                self.studio.observer.call(provider),
+                asked(provider),
+                given(lambda: breakers.confirm(passage, self.studio.now(), tolerance)),
+            ):
                 yield
+        except ProviderPaused:
+            breakers.abandon(passage)  # its breaker opened while it waited, so it was not asked
+            raise
         except Throttled as error:
             breaker = breakers.throttled(passage, now(), tolerance, after=error.after, reason=reason(error))
             raise ProviderPaused(provider, breaker.wait(now(), tolerance), reason(error)) from error

@@ -55,6 +55,21 @@ class Breakers:
             raise ProviderPaused(provider, wait, breaker.reason or "it failed too often")
         return Passage(provider, troubled=True)
 
+    def confirm(self, passage: Passage, now: datetime, tolerance: Tolerance) -> None:
+        """Leave that was given a while ago still holds. It costs a query.
+
+        Raises:
+            ProviderPaused: its breaker has opened meanwhile, by the word of others; says for how long. Who probes is
+                let through unless the provider asked for a longer pause; who does not has to enter again.
+        """
+        with read(self._engine) as connection:
+            breaker = _find(connection, passage.provider)
+        state = State.CLOSED if breaker is None else breaker.state(now)
+        if breaker is None or state is State.CLOSED or (passage.probing and state is State.HALF_OPEN):
+            return
+        wait = breaker.wait(now, tolerance) or tolerance.look_again
+        raise ProviderPaused(passage.provider, wait, breaker.reason or "it failed too often")
+
     @again
     def succeeded(self, passage: Passage) -> None:
         """The provider answered. A probe closes the breaker; any other success ends a row of failures."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from podcasting.errors import Retryable
+from podcasting.errors import ProviderPaused, Retryable
 from podcasting.observing import NOTHING, Expense, on_account
 from tasks.telemetry import reports, tracing
 from tasks.telemetry.measures import measure, measuring
@@ -59,8 +59,9 @@ class Telemetry:
         with tracing.span(f"call {series}", outgoing=True, provider=provider), on_account(pay):
             try:
                 yield
-            except Retryable:
-                measure(PROVIDER_FAILURES, Provider=series)
+            except Retryable as error:
+                if not isinstance(error, ProviderPaused):  # it was spared, which is nobody's failure
+                    measure(PROVIDER_FAILURES, Provider=series)
                 raise
 
 

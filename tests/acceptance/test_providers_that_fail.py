@@ -101,8 +101,7 @@ def test_a_host_that_asks_to_slow_down_is_left_alone_by_all_workers_and_no_try_i
 
 
 def test_a_host_that_fails_again_and_again_is_tried_by_one_and_fails_no_crowd(patient: Machine) -> None:
-    # Without the pause between requests: who waits for his turn is on his way, and would ask seconds later.
-    patient.environment |= {"AIRDATE_BREAKER_FAILURES": "1", "AIRDATE_BREAKER_PAUSE": "4", "AIRDATE_FETCH_PAUSE": "0"}
+    patient.environment |= {"AIRDATE_BREAKER_FAILURES": "1", "AIRDATE_BREAKER_PAUSE": "4"}
     with Troubled(503, {}) as site:
         follow(patient, site)
         patient.until("an open breaker", lambda: patient.ask("status")["breakers"])

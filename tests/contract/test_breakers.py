@@ -157,6 +157,36 @@ def test_without_a_wait_asked_for_the_pause_is_our_own(database: Database, clock
     assert paused.value.seconds == 30
 
 
+def test_leave_that_was_given_before_it_opened_does_not_hold_afterwards(database: Database, clock: Clock) -> None:
+    early = enter(database, clock)
+    database.breakers.confirm(early, clock.now, TOLERANCE)
+    fail(database, clock, 2)
+    database.breakers.confirm(early, clock.now, TOLERANCE)
+    fail(database, clock)
+
+    with pytest.raises(ProviderPaused, match="voice of elsewhere is not asked for another 30 s: 503"):
+        database.breakers.confirm(early, clock.now, TOLERANCE)
+    clock.forward(30)
+    with pytest.raises(ProviderPaused) as half_open:
+        database.breakers.confirm(early, clock.now, TOLERANCE)
+    assert half_open.value.seconds == 5, "it is no probe"
+    database.breakers.succeeded(enter(database, clock))
+    database.breakers.confirm(early, clock.now, TOLERANCE)
+
+
+def test_who_probes_has_leave_until_the_provider_asks_for_a_longer_wait(database: Database, clock: Clock) -> None:
+    early = enter(database, clock)
+    fail(database, clock, 3)
+    clock.forward(30)
+    probe = enter(database, clock)
+    database.breakers.confirm(probe, clock.now, TOLERANCE)
+    database.breakers.throttled(early, clock.now, TOLERANCE, after=600, reason="429")
+
+    with pytest.raises(ProviderPaused) as paused:
+        database.breakers.confirm(probe, clock.now, TOLERANCE)
+    assert paused.value.seconds == 600
+
+
 def test_failures_of_many_workers_at_once_are_all_counted_and_one_opens_it(database: Database, clock: Clock) -> None:
     passages = [enter(database, clock) for _ in range(16)]
 

@@ -9,6 +9,7 @@ import pytest
 
 from podcasting.breaker import Tolerance
 from podcasting.errors import AirdateError, LeaseLost, Permanent, ProviderPaused, Retryable, Throttled
+from podcasting.leave import still_given
 from podcasting.protection import protected
 from podcasting.providers.feeds import Feed, Validators
 from podcasting.stages.collect import CollectInput, Known, collect
@@ -146,6 +147,42 @@ class TestSources:
         with pytest.raises(AirdateError, match="nothing new") as beside:
             collected(FEED, "https://other.example/feed")
         assert FEED.partition("/feed")[0][8:] in str(beside.value), "what is paused is told"
+
+
+class TestWaiting:
+    """A provider that has to wait between leave and request, as a reader of feeds does for its turn at a host."""
+
+    @pytest.fixture
+    def waiting(self, bare: Studio) -> FakeSources:
+        """Sources that wait, while others learn that the host fails."""
+
+        class Waiting(FakeSources):
+            def feed(self, source: str, validators: Validators | None) -> Feed | None:
+                still_given()
+                for _ in range(3):
+                    with pytest.raises(Retryable):
+                        others.feed(source, None)
+                still_given()
+                return super().feed(source, validators)
+
+        others = protected(replace(bare, sources=FakeSources({FEED: Retryable("502")}))).sources
+        return Waiting({FEED: EMPTY})
+
+    def test_who_waited_does_not_ask_a_host_whose_breaker_opened_meanwhile(
+        self, bare: Studio, waiting: FakeSources
+    ) -> None:
+        with pytest.raises(ProviderPaused, match=f"{HOST} is not asked for another 30 s: 502"):
+            protected(replace(bare, sources=waiting)).sources.feed(FEED, None)
+
+        assert waiting.asked == []
+        (breaker,) = bare.database.breakers.all()
+        assert breaker.failures == 3, "what was not asked has not failed"
+
+    def test_leave_ends_with_the_call(self, bare: Studio, waiting: FakeSources) -> None:
+        with pytest.raises(ProviderPaused):
+            protected(replace(bare, sources=waiting)).sources.feed(FEED, None)
+
+        still_given()
 
 
 class TestStores:

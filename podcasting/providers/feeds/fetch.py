@@ -15,6 +15,7 @@ import httpcore
 import httpx
 
 from podcasting.errors import Permanent, Retryable, Throttled
+from podcasting.leave import still_given
 from podcasting.providers.feeds import Validators
 from podcasting.providers.feeds.compression import first_bytes, inflated
 from podcasting.providers.feeds.guard import Deadline, GuardedNetwork, Resolve, system_resolver
@@ -97,6 +98,7 @@ class Fetcher:
         Raises:
             Retryable: no connection, no such name, out of time, cut short, or the server failed (5xx).
             Throttled: the server asked us to slow down.
+            ProviderPaused: while this read waited its turn, others learnt that the server is not to be asked.
             Permanent: refused address or scheme, missing, closed to us, too large, redirected too often.
         """
         shown = without_credentials(url)
@@ -137,7 +139,8 @@ class Fetcher:
         began = time.monotonic()
         if url.scheme in {"http", "https"}:  # others are refused when they are sent
             order.before(str(url))
-            self._pace.wait(url.netloc.decode("ascii").lower())
+            if self._pace.wait(url.netloc.decode("ascii").lower()):
+                still_given()
         deadline.at += time.monotonic() - began
 
     def _read(self, response: httpx.Response, order: _Order, deadline: Deadline) -> Document | None:

@@ -31,8 +31,8 @@ class Pace:
         self._next: OrderedDict[str, float] = OrderedDict()
         self._wishes: OrderedDict[str, float] = OrderedDict()
 
-    def wait(self, host: str) -> None:
-        """Return when ``host`` may be asked; the caller asks it then."""
+    def wait(self, host: str) -> bool:
+        """Return when ``host`` may be asked, and whether that took a while; the caller asks it then."""
         with self._lock:
             now = self._clock()
             turn = max(now, self._next.pop(host, now))
@@ -41,6 +41,7 @@ class Pace:
                 _remember(self._next, host, turn + pause)
         if turn > now:
             self._sleep(turn - now)
+        return turn > now
 
     def slow_down(self, host: str, seconds: float) -> None:
         """Ask ``host`` no more often than each ``seconds`` from now on (at most the longest that is granted)."""

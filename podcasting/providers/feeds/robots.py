@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from podcasting.errors import Permanent, Retryable, Throttled
+from podcasting.errors import Permanent, ProviderPaused, Retryable, Throttled
 from podcasting.providers.feeds.fetch import Fetcher, without_credentials
 from podcasting.providers.feeds.pace import Pace
 from podcasting.providers.feeds.text import decode
@@ -51,7 +51,8 @@ class Robots:
 
         Raises:
             Permanent: robots.txt closes it to us.
-            Retryable, Throttled: robots.txt can't be had for now (5xx, no answer), which closes the site until it can.
+            Retryable, Throttled, ProviderPaused: robots.txt can't be had for now (5xx, no answer), which closes the
+                site until it can.
         """
         parts = urlsplit(url)
         if parts.path == "/robots.txt":
@@ -86,7 +87,7 @@ class Robots:
     def _read(self, site: str) -> Protego | None:
         try:
             document = self._fetcher.get(f"{site}/robots.txt", accept="text/plain, */*;q=0.1", cut_at=MAX_BYTES)
-        except Throttled:
+        except (Throttled, ProviderPaused):
             raise
         except Retryable as error:  # section 2.3.1.4: "unreachable … MUST assume complete disallow"
             raise Retryable(f"{site} is not read while its robots.txt can't be: {error}", after=error.after) from error
