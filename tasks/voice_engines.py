@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from podcasting.errors import Permanent
 from podcasting.providers.voices import Casting, Voice
 from settings import Settings
+
+if TYPE_CHECKING:
+    from podcasting.providers.voices.http_voice import Account
 
 BuildVoice = Callable[[Settings, str | None, Casting], Voice]
 """The settings, a model's name, and who speaks what."""
@@ -45,41 +49,22 @@ def _openai(settings: Settings, model: str | None, casting: Casting) -> Voice:
     if settings.openai_speech_url:
         # The key of the one is none of the other's business.
         url, key, variable = settings.openai_speech_url, settings.openai_speech_api_key, "AIRDATE_OPENAI_SPEECH_API_KEY"
-    return OpenAIVoice(
-        casting,
-        model=model,
-        url=url,
-        key=_key("openai", key, variable) if url.startswith(OWN_ADDRESS) else key.get_secret_value(),
-        key_variable=variable,
-        timeout_seconds=settings.provider_timeout,
-        dollars_per_million=_price(settings, casting),
-    )
+    needed = url.startswith(OWN_ADDRESS)  # a server of one's own may want none
+    return OpenAIVoice(casting, _account(settings, casting, url, key, variable, key_needed=needed), model=model)
 
 
 def _gemini(settings: Settings, model: str | None, casting: Casting) -> Voice:
     from podcasting.providers.voices.gemini import GeminiVoice
 
-    return GeminiVoice(
-        casting,
-        model=model,
-        url=settings.gemini_url,
-        key=_key("gemini", settings.gemini_api_key, "AIRDATE_GEMINI_API_KEY"),
-        timeout_seconds=settings.provider_timeout,
-        dollars_per_million=_price(settings, casting),
-    )
+    url, key = settings.gemini_url, settings.gemini_api_key
+    return GeminiVoice(casting, _account(settings, casting, url, key, "AIRDATE_GEMINI_API_KEY"), model=model)
 
 
 def _elevenlabs(settings: Settings, model: str | None, casting: Casting) -> Voice:
     from podcasting.providers.voices.elevenlabs import ElevenLabsVoice
 
-    return ElevenLabsVoice(
-        casting,
-        model=model,
-        url=settings.elevenlabs_url,
-        key=_key("elevenlabs", settings.elevenlabs_api_key, "AIRDATE_ELEVENLABS_API_KEY"),
-        timeout_seconds=settings.provider_timeout,
-        dollars_per_million=_price(settings, casting),
-    )
+    url, key = settings.elevenlabs_url, settings.elevenlabs_api_key
+    return ElevenLabsVoice(casting, _account(settings, casting, url, key, "AIRDATE_ELEVENLABS_API_KEY"), model=model)
 
 
 def _polly(settings: Settings, model: str | None, casting: Casting) -> Voice:
@@ -104,17 +89,31 @@ VOICES: Mapping[str, BuildVoice] = {
 }
 
 
-def _key(engine: str, key: SecretStr, variable: str) -> str:
-    value = key.get_secret_value()
-    if not value:
-        raise Permanent(f"the voice {engine} needs a key; set {variable}")
-    return value
+def _account(
+    settings: Settings, casting: Casting, url: str, key: SecretStr, key_variable: str, *, key_needed: bool = True
+) -> Account:
+    from podcasting.providers.voices.http_voice import Account
+
+    if key_needed and not key.get_secret_value():
+        raise Permanent(f"the voice {_engine(casting)} needs a key; set {key_variable}")
+    return Account(
+        url=url,
+        key=key.get_secret_value(),
+        key_variable=key_variable,
+        timeout_seconds=settings.provider_timeout,
+        dollars_per_million=_price(settings, casting),
+    )
 
 
 def _price(settings: Settings, casting: Casting) -> float | None:
     """Dollars per million characters: of this engine and model, else of the engine."""
-    engine, prices = casting.engine or "", settings.voice_prices or {}
-    return prices.get(engine, prices.get(engine.partition(":")[0]))
+    prices = settings.voice_prices or {}
+    return prices.get(casting.engine or "", prices.get(_engine(casting)))
+
+
+def _engine(casting: Casting) -> str:
+    """Its name without the model's."""
+    return (casting.engine or "").partition(":")[0]
 
 
 def _refuse_model(engine: str, model: str | None) -> None:

@@ -17,8 +17,18 @@ from podcasting.providers.voices.web_voice import WebVoice
 from podcasting.sound import resample, write_wav
 from tests.fakes import speech_server as speech
 from tests.fakes.aws import served_aws
-from tests.fakes.speech_server import Answer, Fault, SpeechServer
-from tests.fakes.web_voices import ENGINES, casting, elevenlabs, gemini, openai, polly, speech_services
+from tests.fakes.speech_server import KEY, Answer, Fault, SpeechServer
+from tests.fakes.web_voices import (
+    ENGINES,
+    PATIENT,
+    account,
+    casting,
+    elevenlabs,
+    gemini,
+    openai,
+    polly,
+    speech_services,
+)
 
 TEXT = "The harbour was quiet this morning."
 GEORGE = "JBFqnCBsd6RMkjVDRZzb"
@@ -245,6 +255,10 @@ def test_a_wrong_key_says_which_variable_to_set_and_never_the_key(service: Servi
         service.voice(key="a-wrong-one").speak(TEXT, 0)
 
     assert "a-wrong-one" not in str(refusal.value)
+
+
+def test_an_account_that_is_logged_shows_no_key() -> None:
+    assert KEY not in repr(account("https://api.example.org", KEY, "AIRDATE_OPENAI_API_KEY", PATIENT))
 
 
 def test_a_key_that_the_service_repeats_is_hidden(server: SpeechServer) -> None:

@@ -12,6 +12,7 @@ from botocore.config import Config
 from podcasting.providers.voices import Casting
 from podcasting.providers.voices.elevenlabs import ElevenLabsVoice
 from podcasting.providers.voices.gemini import GeminiVoice
+from podcasting.providers.voices.http_voice import Account
 from podcasting.providers.voices.openai import OpenAIVoice
 from podcasting.providers.voices.polly import PollyVoice
 from podcasting.providers.voices.web_voice import WebVoice
@@ -26,25 +27,21 @@ def casting(*voices: str | None, language: str = "en") -> Casting:
 
 
 def openai(url: str, cast: Casting, *, key: str = KEY, timeout: float = PATIENT, model: str | None = None) -> WebVoice:
-    return OpenAIVoice(
-        cast,
-        model=model,
-        url=f"{url}/v1",
-        key=key,
-        key_variable="AIRDATE_OPENAI_API_KEY",
-        timeout_seconds=timeout,
-        dollars_per_million=15,
-    )
+    return OpenAIVoice(cast, account(f"{url}/v1", key, "AIRDATE_OPENAI_API_KEY", timeout, 15), model=model)
 
 
 def gemini(url: str, cast: Casting, *, key: str = KEY, timeout: float = PATIENT, model: str | None = None) -> WebVoice:
-    return GeminiVoice(cast, model=model, url=url, key=key, timeout_seconds=timeout)
+    return GeminiVoice(cast, account(url, key, "AIRDATE_GEMINI_API_KEY", timeout), model=model)
 
 
 def elevenlabs(
     url: str, cast: Casting, *, key: str = KEY, timeout: float = PATIENT, model: str | None = None
 ) -> WebVoice:
-    return ElevenLabsVoice(cast, model=model, url=url, key=key, timeout_seconds=timeout, dollars_per_million=100)
+    return ElevenLabsVoice(cast, account(url, key, "AIRDATE_ELEVENLABS_API_KEY", timeout, 100), model=model)
+
+
+def account(url: str, key: str, variable: str, timeout: float, dollars: float | None = None) -> Account:
+    return Account(url=url, key=key, key_variable=variable, timeout_seconds=timeout, dollars_per_million=dollars)
 
 
 def polly(url: str, cast: Casting, *, key: str = KEY, timeout: float = PATIENT, model: str | None = None) -> WebVoice:

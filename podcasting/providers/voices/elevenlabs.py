@@ -7,27 +7,19 @@ The protocol: https://elevenlabs.io/docs/api-reference/text-to-speech/convert (`
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from podcasting.errors import Permanent
-from podcasting.providers.voices import Casting, Samples
-from podcasting.providers.voices.casting import cast, language_of
+from podcasting.providers.voices import Samples
+from podcasting.providers.voices.http_voice import HTTPVoice
 from podcasting.providers.voices.pcm import from_pcm
-from podcasting.providers.voices.speech_service import SpeechService, parsed
-from podcasting.providers.voices.web_voice import WebVoice, spoken_in
+from podcasting.providers.voices.speech_service import parsed
+from podcasting.providers.voices.web_voice import spoken_in
 
-_VERSION = 1
-"""Part of the voice's name: raise it when the same text is to be asked for in another way."""
-DEFAULT_MODEL = "eleven_multilingual_v2"
-SAMPLE_RATE = 24_000
-MOST_CHARACTERS = 2_500
-"""Any model takes 5,000 and more (https://elevenlabs.io/docs/overview/models); shorter ones sound steadier."""
-AT_ONCE = 2
-"""The smallest plan allows two at once (https://elevenlabs.io/docs/overview/models#concurrency-and-priority)."""
 SARAH, GEORGE, ALICE, BRIAN = (
     "EXAVITQu4vr4xnSDxMaL", "JBFqnCBsd6RMkjVDRZzb", "Xb7hH8MSUJpSbSDYk0k2", "nPczCjzI2devNBz1zQrb",
 )  # fmt: skip
 """Of the voices that every account has (https://elevenlabs.io/docs/capabilities/voices#default-voices)."""
-DEFAULT_VOICES = (SARAH, GEORGE, ALICE, BRIAN)
 _VOICE_ID = re.compile(r"[A-Za-z0-9]{20}")
 _OF_MULTILINGUAL = "en ja zh de hi fr ko pt it es id nl tr fil pl sv bg ro ar cs el fi hr ms sk da ta uk ru"
 _OF_V3_TOO = (
@@ -50,51 +42,18 @@ _TAKES_LANGUAGE = frozenset({"eleven_v3", "eleven_flash_v2_5", "eleven_turbo_v2_
 _SOUND = ("audio/", "application/octet-stream")
 
 
-class ElevenLabsVoice(WebVoice):
-    """Voices of ElevenLabs, each by its id."""
+class ElevenLabsVoice(HTTPVoice):
+    """Voices of ElevenLabs, each by its id. The account's address is that of the API without its version."""
 
-    def __init__(
-        self,
-        casting: Casting,
-        *,
-        model: str | None,
-        url: str,
-        key: str,
-        timeout_seconds: float,
-        dollars_per_million: float | None = None,
-    ) -> None:
-        """``url`` is that of the API without its version.
-
-        Raises:
-            Permanent: what was chosen for a host is no id of a voice.
-        """
-        self._model = model or DEFAULT_MODEL
-        self._language = language_of(casting.language)
-        voices = cast(casting.voices, DEFAULT_VOICES)
-        for voice in voices:
-            if not _VOICE_ID.fullmatch(voice):
-                raise Permanent(
-                    f"elevenlabs has no voice {voice!r}: its voices have ids of 20 letters and digits, which its page "
-                    "of voices shows under ⋯, Copy voice ID"
-                )
-        # The language is part of what is asked for, so of what a clip depends on.
-        told = f"-{self._language}" if self._model in _TAKES_LANGUAGE else ""
-        super().__init__(
-            name=f"elevenlabs-{self._model}{told}-{_VERSION}",
-            sample_rate=SAMPLE_RATE,
-            voices=voices,
-            most_characters=MOST_CHARACTERS,
-            clips_at_once=AT_ONCE,
-            dollars_per_million=dollars_per_million,
-        )
-        self._service = SpeechService(
-            f"the voice elevenlabs:{self._model}",
-            url,
-            headers={"xi-api-key": key},
-            key=key,
-            key_variable="AIRDATE_ELEVENLABS_API_KEY",
-            timeout_seconds=timeout_seconds,
-        )
+    engine = "elevenlabs"
+    version = 1
+    default_model = "eleven_multilingual_v2"
+    default_voices = (SARAH, GEORGE, ALICE, BRIAN)
+    sample_rate = 24_000
+    most_characters = 2_500
+    """Any model takes 5,000 and more (https://elevenlabs.io/docs/overview/models); shorter ones sound steadier."""
+    clips_at_once = 2
+    """The smallest plan allows two at once (https://elevenlabs.io/docs/overview/models#concurrency-and-priority)."""
 
     def speaks(self, language: str) -> bool:
         """The languages that ElevenLabs lists for the model."""
@@ -114,8 +73,21 @@ class ElevenLabsVoice(WebVoice):
         if self._model in _TAKES_LANGUAGE:
             wanted["language_code"] = self._language
         reply = self._service.ask(
-            "POST", f"/v1/text-to-speech/{voice}", content=wanted, query={"output_format": f"pcm_{SAMPLE_RATE}"}
+            "POST", f"/v1/text-to-speech/{voice}", content=wanted, query={"output_format": f"pcm_{self.sample_rate}"}
         )
         self._service.want(reply, _SOUND)
         self._pay(len(text))
         return from_pcm(reply.body, self._service.name)
+
+    def _see_that_there_is(self, voice: str) -> None:
+        if not _VOICE_ID.fullmatch(voice):
+            raise Permanent(
+                f"elevenlabs has no voice {voice!r}: its voices have ids of 20 letters and digits, which its page "
+                "of voices shows under ⋯, Copy voice ID"
+            )
+
+    def _authorisation(self, key: str) -> Mapping[str, str]:
+        return {"xi-api-key": key}
+
+    def _told_apart_by(self) -> tuple[str, ...]:
+        return (self._language,) if self._model in _TAKES_LANGUAGE else ()

@@ -9,27 +9,20 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
 from podcasting.errors import Permanent, Retryable
-from podcasting.providers.voices import Casting, Samples
-from podcasting.providers.voices.casting import cast
+from podcasting.providers.voices import Samples
+from podcasting.providers.voices.http_voice import HTTPVoice
 from podcasting.providers.voices.pcm import from_pcm, joined
-from podcasting.providers.voices.speech_service import Reply, SpeechService, parsed
-from podcasting.providers.voices.web_voice import WebVoice, spoken_in
+from podcasting.providers.voices.speech_service import Reply, parsed
+from podcasting.providers.voices.web_voice import spoken_in
 from podcasting.sound import resample
 
-_VERSION = 1
-"""Part of the voice's name: raise it when the prompt below or the way of asking changes."""
-DEFAULT_MODEL = "gemini-3.8-flash-tts"
-SAMPLE_RATE = 24_000
-MOST_CHARACTERS = 1_800
-"""Two minutes of speech: Google warns that the voice drifts in what is longer than a few minutes."""
-AT_ONCE = 2
-"""Its speech models allow few requests a minute (https://ai.google.dev/gemini-api/docs/rate-limits)."""
 VOICES = (
     "Kore", "Charon", "Leda", "Puck",  # told apart: two that sound female, two male
     "Zephyr", "Fenrir", "Orus", "Aoede", "Callirrhoe", "Autonoe", "Enceladus", "Iapetus", "Umbriel", "Algieba",
@@ -86,45 +79,18 @@ class _Generated(BaseModel):
     feedback: _Feedback = Field(default=_Feedback(), alias="promptFeedback")
 
 
-class GeminiVoice(WebVoice):
-    """The prebuilt voices of Gemini's speech models."""
+class GeminiVoice(HTTPVoice):
+    """The prebuilt voices of Gemini's speech models. The account's address is that of the API without its version."""
 
-    def __init__(
-        self,
-        casting: Casting,
-        *,
-        model: str | None,
-        url: str,
-        key: str,
-        timeout_seconds: float,
-        dollars_per_million: float | None = None,
-    ) -> None:
-        """``url`` is that of the API without its version.
-
-        Raises:
-            Permanent: Gemini has no such voice.
-        """
-        self._model = model or DEFAULT_MODEL
-        voices = cast(casting.voices, VOICES[:4])
-        for voice in voices:
-            if voice not in VOICES:
-                raise Permanent(f"gemini has no voice {voice!r}; it has {', '.join(sorted(VOICES))}")
-        super().__init__(
-            name=f"gemini-{self._model}-{_VERSION}",
-            sample_rate=SAMPLE_RATE,
-            voices=voices,
-            most_characters=MOST_CHARACTERS,
-            clips_at_once=AT_ONCE,
-            dollars_per_million=dollars_per_million,
-        )
-        self._service = SpeechService(
-            f"the voice gemini:{self._model}",
-            url,
-            headers={"x-goog-api-key": key},
-            key=key,
-            key_variable="AIRDATE_GEMINI_API_KEY",
-            timeout_seconds=timeout_seconds,
-        )
+    engine = "gemini"
+    version = 1  # raised when the prompt above changes, too
+    default_model = "gemini-3.8-flash-tts"
+    default_voices = VOICES[:4]
+    sample_rate = 24_000
+    most_characters = 1_800
+    """Two minutes of speech: Google warns that the voice drifts in what is longer than a few minutes."""
+    clips_at_once = 2
+    """Its speech models allow few requests a minute (https://ai.google.dev/gemini-api/docs/rate-limits)."""
 
     def speaks(self, language: str) -> bool:
         """The languages that Google lists."""
@@ -148,6 +114,13 @@ class GeminiVoice(WebVoice):
         generated = self._generated(reply)
         self._pay(len(text), input_tokens=generated.usage.prompt, output_tokens=generated.usage.candidates)
         return self._sound(generated, text)
+
+    def _see_that_there_is(self, voice: str) -> None:
+        if voice not in VOICES:
+            raise Permanent(f"gemini has no voice {voice!r}; it has {', '.join(sorted(VOICES))}")
+
+    def _authorisation(self, key: str) -> Mapping[str, str]:
+        return {"x-goog-api-key": key}
 
     def _generated(self, reply: Reply) -> _Generated:
         try:

@@ -7,24 +7,16 @@ alone says how many samples make a second, and servers of one's own differ in th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from podcasting.errors import Permanent
-from podcasting.providers.voices import Casting, Samples
-from podcasting.providers.voices.casting import cast
+from podcasting.providers.voices import Samples
+from podcasting.providers.voices.http_voice import HTTPVoice
 from podcasting.providers.voices.pcm import from_wav
-from podcasting.providers.voices.speech_service import SpeechService, parsed
-from podcasting.providers.voices.web_voice import WebVoice, spoken_in
+from podcasting.providers.voices.speech_service import parsed
+from podcasting.providers.voices.web_voice import spoken_in
 
-_VERSION = 1
-"""Part of the voice's name: raise it when the same text is to be asked for in another way."""
-DEFAULT_MODEL = "gpt-4o-mini-tts"
-SAMPLE_RATE = 24_000
-"""Samples a second of what OpenAI makes; what another server makes is brought to it."""
-MOST_CHARACTERS = 1_500
-"""The protocol takes 4,096; gpt-4o-mini-tts takes 2,000 tokens, and a character of Chinese may be more than one."""
-AT_ONCE = 4
-"""Far below the requests a minute that any tier of OpenAI allows, with several workers."""
 OWN_HOST = "api.openai.com"
 OWN_ADDRESS = f"https://{OWN_HOST}/"
 VOICES = (
@@ -44,47 +36,23 @@ LANGUAGES = frozenset(_LISTED.split())
 _SOUND = ("audio/", "application/octet-stream", "binary/octet-stream")
 
 
-class OpenAIVoice(WebVoice):
-    """Voices behind the speech endpoint of OpenAI or of a server like it."""
+class OpenAIVoice(HTTPVoice):
+    """Voices behind the speech endpoint of OpenAI or of a server like it.
 
-    def __init__(
-        self,
-        casting: Casting,
-        *,
-        model: str | None,
-        url: str,
-        key: str,
-        key_variable: str,
-        timeout_seconds: float,
-        dollars_per_million: float | None = None,
-    ) -> None:
-        """``url`` is that of the API's root (``…/v1``); without a key none is sent, as servers of one's own have it.
+    The account's address ends in the API's version (``…/v1``). Without a key none is sent, as servers of one's own
+    have it.
+    """
 
-        Raises:
-            Permanent: OpenAI has no such voice.
-        """
-        self._model = model or DEFAULT_MODEL
-        host = urlsplit(url).netloc
-        voices = cast(casting.voices, VOICES[:4])
-        if host == OWN_HOST:
-            _refuse_unknown(voices, self._model)
-        where = "" if host == OWN_HOST else f"-at-{host}"
-        super().__init__(
-            name=f"openai-{self._model}{where}-{_VERSION}",
-            sample_rate=SAMPLE_RATE,
-            voices=voices,
-            most_characters=MOST_CHARACTERS,
-            clips_at_once=AT_ONCE,
-            dollars_per_million=dollars_per_million,
-        )
-        self._service = SpeechService(
-            f"the voice openai:{self._model}",
-            url,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            key=key,
-            key_variable=key_variable,
-            timeout_seconds=timeout_seconds,
-        )
+    engine = "openai"
+    version = 1
+    default_model = "gpt-4o-mini-tts"
+    default_voices = VOICES[:4]
+    sample_rate = 24_000
+    """Of what OpenAI makes; what another server makes is brought to it."""
+    most_characters = 1_500
+    """The protocol takes 4,096; gpt-4o-mini-tts takes 2,000 tokens, and a character of Chinese may be more than one."""
+    clips_at_once = 4
+    """Far below the requests a minute that any tier of OpenAI allows, with several workers."""
 
     def speaks(self, language: str) -> bool:
         """The languages that OpenAI lists; a server of one's own is taken to speak them too."""
@@ -103,9 +71,18 @@ class OpenAIVoice(WebVoice):
         self._pay(len(text))
         return from_wav(reply.body, self._service.name, self.sample_rate)
 
+    def _see_that_there_is(self, voice: str) -> None:
+        has = [each for each in VOICES if not (self._model.startswith("tts-1") and each in _NOT_OF_TTS_1)]
+        # One of the account's own has an id that begins so; a server like OpenAI has its own names.
+        if self._host == OWN_HOST and voice not in has and not voice.startswith("voice_"):
+            raise Permanent(f"openai:{self._model} has no voice {voice!r}; it has {', '.join(sorted(has))}")
 
-def _refuse_unknown(voices: tuple[str, ...], model: str) -> None:
-    has = [voice for voice in VOICES if not (model.startswith("tts-1") and voice in _NOT_OF_TTS_1)]
-    for voice in voices:
-        if voice not in has and not voice.startswith("voice_"):  # a voice of one's own has an id that begins so
-            raise Permanent(f"openai:{model} has no voice {voice!r}; it has {', '.join(sorted(has))}")
+    def _authorisation(self, key: str) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    def _told_apart_by(self) -> tuple[str, ...]:
+        return () if self._host == OWN_HOST else (f"at-{self._host}",)
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self._account.url).netloc

@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 _VERSION = 1
 """Part of the voice's name: raise it when the same text is to be asked for in another way."""
 DEFAULT_ENGINE = "neural"
-SAMPLE_RATE = 16_000
-"""Of ``pcm``, the only format without loss: 8,000 or 16,000."""
-MOST_CHARACTERS = 2_500
-"""Polly takes 3,000 that are billed; some characters count as more than one."""
-AT_ONCE = 4
-"""Of the 18 requests at once and 8 a second that an account may make of neural voices, all its workers together."""
 _THROTTLED = frozenset(
     {"Throttling", "ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException"}
 )
@@ -45,6 +39,12 @@ _BLOCK = 64 * 1024
 class PollyVoice(WebVoice):
     """Polly's voices of one engine, in the podcast's language."""
 
+    sample_rate = 16_000
+    """Of ``pcm``, the only format without loss: 8,000 or 16,000."""
+    most_characters = 2_500
+    """Polly takes 3,000 that are billed; some characters count as more than one."""
+    clips_at_once = 4
+    """Of the 18 requests at once and 8 a second that an account may make of neural voices, all its workers together."""
     varies = False
     """It reads the same text in the same way each time; only the generative engine samples, which we do not rely on."""
 
@@ -71,10 +71,7 @@ class PollyVoice(WebVoice):
                 )
         super().__init__(
             name=f"polly-{self._engine}-{self._code}-{_VERSION}",
-            sample_rate=SAMPLE_RATE,
             voices=cast(casting.voices, offered or ["none"]),
-            most_characters=MOST_CHARACTERS,
-            clips_at_once=AT_ONCE,
             dollars_per_million=dollars_per_million,
         )
         self.varies = self._engine == "generative"
@@ -98,7 +95,7 @@ class PollyVoice(WebVoice):
                 Engine=self._engine,
                 **({"LanguageCode": code} if code else {}),
                 OutputFormat="pcm",
-                SampleRate=str(SAMPLE_RATE),
+                SampleRate=str(self.sample_rate),
                 Text=text,
                 TextType="text",
                 VoiceId=voice,

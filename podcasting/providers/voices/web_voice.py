@@ -18,24 +18,17 @@ MILLION = 1_000_000
 class WebVoice(ABC):
     """A :class:`~podcasting.providers.voices.Voice` that is asked over the network, once for each part of a text."""
 
+    sample_rate: int
+    """Samples a second that are asked for."""
+    most_characters: int
+    """Of one request."""
+    clips_at_once: int
     varies = True
     """These are models that sample: asked again, they read the same text in another way."""
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        sample_rate: int,
-        voices: tuple[str, ...],
-        most_characters: int,
-        clips_at_once: int,
-        dollars_per_million: float | None,
-    ) -> None:
+    def __init__(self, *, name: str, voices: tuple[str, ...], dollars_per_million: float | None) -> None:
         self.name = f"{name}-{'+'.join(voices)}"
-        self.sample_rate = sample_rate
-        self.clips_at_once: int | None = clips_at_once
         self._voices = voices
-        self._most_characters = most_characters
         self._dollars_per_million = dollars_per_million
 
     @abstractmethod
@@ -60,7 +53,7 @@ class WebVoice(ABC):
         if not any(character.isalnum() for character in text):
             raise Permanent(f"{self.name} finds nothing to say in {text!r}; change the script")
         voice = self._voices[host]
-        return joined([self._request(part, voice) for part in in_parts(text, self._most_characters)])
+        return joined([self._request(part, voice) for part in in_parts(text, self.most_characters)])
 
     def _pay(self, characters: int, *, input_tokens: int = 0, output_tokens: int = 0) -> None:
         price = self._dollars_per_million
