@@ -40,7 +40,7 @@ RESTART_SECONDS = 3.0
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
     """One of this module's own: it is stopped, and its sessions are ended."""
-    with postgres_server() as started:
+    with postgres_server(outlives_power_cuts=False) as started:
         yield started
 
 

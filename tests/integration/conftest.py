@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from podcasting.database import Database
-from podcasting.database.revisions import migrate
 from tests.fakes.shell import Shell
 
 
@@ -20,9 +20,10 @@ def airdate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shell]:
 
 
 @pytest.fixture
-def database(airdate: Shell) -> Iterator[Database]:
+def database(airdate: Shell, sqlite_with_tables: Path) -> Iterator[Database]:
     """The database of the shell's home."""
-    made = Database.at(f"sqlite:///{airdate.home / 'airdate.db'}")
-    migrate(made.engine)
+    path = airdate.home / "airdate.db"
+    made = Database.at(f"sqlite:///{path}")
+    shutil.copyfile(sqlite_with_tables, path)
     yield made
     made.engine.dispose()
