@@ -95,18 +95,18 @@ def bars(
     drawn = axes.barh(range(len(values)), values, 0.72, color=colours)
     if len(values) <= LABELLED_BARS:
         axes.bar_label(drawn, [told(value) for value in values], color=look.quiet, padding=3, fontsize=8)
-    by_name(axes, list(named), look, about)
+    by_name(axes, list(named), look, about, counts=all(isinstance(value, int) for value in values))
 
 
-def by_name(axes: Axes, names: Sequence[str], look: Look, about: str) -> None:
-    """The axes of horizontal bars: a name for each, from the top."""
+def by_name(axes: Axes, names: Sequence[str], look: Look, about: str, *, counts: bool) -> None:
+    """The axes of horizontal bars: a name for each, from the top; ``counts`` has whole numbers under them."""
     axes.set_yticks(range(len(names)), names, color=look.ink)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.invert_yaxis()
     axes.margins(x=0.14)
     axes.set_xlabel(about)
-    axes.xaxis.set_major_locator(MaxNLocator(4 if look.narrow else 6))
+    axes.xaxis.set_major_locator(MaxNLocator(4 if look.narrow else 6, integer=counts))
     axes.grid(axis="x")
 
 

@@ -232,8 +232,7 @@ def _failures(figure: Figure, figures: Figures, look: Look) -> None:
         drawn = axes.barh([number + offset for number in range(len(names))], counts, 0.36, color=colour, label=label)
         shown = [f"{count:,}" if count else "" for count in counts]
         axes.bar_label(drawn, shown, color=look.quiet, padding=3, fontsize=8)
-    by_name(axes, names, look, "failed")
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    by_name(axes, names, look, "failed", counts=True)
     legend(figure, axes, columns=2)
 
 

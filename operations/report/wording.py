@@ -7,6 +7,8 @@ from datetime import datetime
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 PRECISE_BELOW = 10
 """Of its unit: below it a decimal says something."""
+WHOLE_DOLLARS = 1000
+"""From here on nobody asks for cents."""
 
 
 def span(seconds: float) -> str:
@@ -23,7 +25,9 @@ def step(seconds: int) -> str:
 
 
 def dollars(value: float) -> str:
-    """US dollars, to the cent or to two digits: ``$12.40``, ``$0.0031``."""
+    """US dollars, whole from a thousand on, to the cent, or to two digits: ``$1,964``, ``$12.40``, ``$0.0031``."""
+    if value >= WHOLE_DOLLARS:
+        return f"${value:,.0f}"
     return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.2g}"
 
 

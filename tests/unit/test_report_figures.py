@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from matplotlib.figure import Figure
 
 from operations.cost.bill import DAYS_A_MONTH, Load, Workers, bill
 from operations.cost.prices import Prices
+from operations.report.axes import LIGHT, bars
 from operations.report.figures import MOST_REASONS, kinds
 from operations.report.spending import MEASURED, UNPRICED, Part, Rates, spending
 from operations.report.wording import dollars, share, span
@@ -126,10 +130,21 @@ def test_spans_are_said_as_people_do(seconds: float, words: str) -> None:
 
 
 def test_money_and_shares() -> None:
-    assert (dollars(0), dollars(12.3456), dollars(0.003124), dollars(1234.5)) == (
+    assert (dollars(0), dollars(12.3456), dollars(0.003124), dollars(1234.56)) == (
         "$0.00",
         "$12.35",
         "$0.0031",
-        "$1,234.50",
+        "$1,235",
     )
     assert (share(1, 3), share(0, 0)) == ("33.3%", "–")
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_under_bars_of_counts_stand_whole_numbers(*, narrow: bool) -> None:
+    axes = Figure().subplots()
+
+    bars(axes, {"published": 3, "failed": 1}, replace(LIGHT, narrow=narrow), ["#000000"], "episodes", str)
+
+    ticks = [float(tick) for tick in axes.get_xticks()]
+    assert 2 <= len(ticks) <= 6
+    assert ticks == [round(tick) for tick in ticks]
