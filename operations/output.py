@@ -11,6 +11,9 @@ import click
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from podcasting.visible import visible
 
 as_json = click.option("--json", "in_json", is_flag=True, help="Print JSON instead of a table.")
 
@@ -43,13 +46,24 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: 
     console().print(table(columns, rows))
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, narrow: bool = False) -> Table:
-    """Rows under their columns; ``narrow`` puts these close to each other, the figures to the right."""
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, narrow: bool = False, cut_last: bool = False
+) -> Table:
+    """Rows under their columns.
+
+    ``narrow`` puts these close to each other, the figures to the right; ``cut_last`` keeps each row on one line, of
+    whose last cell as much is shown as there is room for.
+    """
     made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1) if not narrow else (0, 1, 0, 0))
     for number, column in enumerate(columns):
-        made.add_column(column, justify="right" if narrow and number else "left")
+        whole = cut_last and number < len(columns) - 1
+        made.add_column(column, justify="right" if narrow and number else "left", no_wrap=whole)
     for row in rows:
-        made.add_row(*row)
+        # Text, since a string would be read as rich's markup: a title with [/b] in it would end the command.
+        *first, last = (Text(visible(cell)) for cell in row)
+        if cut_last:
+            last.no_wrap, last.overflow = True, "ellipsis"
+        made.add_row(*first, last)
     return made
 
 

@@ -17,7 +17,7 @@ from rich.live import Live
 from operations.opened import database
 from operations.output import as_json, console, show_json
 from operations.status.reading import Reader, Standing
-from operations.status.screen import screen
+from operations.status.screen import MOST_TOLD, screen
 from podcasting.breaker import Breaker, State
 from podcasting.errors import Permanent
 
@@ -38,8 +38,8 @@ WATCH_SECONDS = 2
 def status(*, watch: float | None, check: bool, in_json: bool) -> None:
     """Show what waits, who works, what became of the episodes, which providers are left alone, and alarms that stand.
 
-    One screen. What is away (SQS, the database) is told in a line, and the rest is shown. With --json and --watch
-    each look is one line.
+    One screen. What is away (SQS, the database) is told in a line, and the rest is shown. A terminal is shown as much
+    of each reason as there is room for; a pipe, and --json, all of it. With --json and --watch each look is one line.
 
     \b
     Examples:
@@ -55,7 +55,8 @@ def status(*, watch: float | None, check: bool, in_json: bool) -> None:
     if in_json:
         show_json(plain(standing))
     else:
-        console().print(*screen(standing), sep="\n")
+        out = console()
+        out.print(*screen(standing, most=_most(out)), sep="\n")
     if check and any(standing.troubles()):
         sys.exit(1)
 
@@ -134,8 +135,15 @@ def _in_place(reader: Reader, wait: Callable[[], None], seconds: float) -> None:
     out: Console = console()
     with Live(console=out, screen=True, auto_refresh=False) as live:
         while True:
-            live.update(Group(*screen(reader.read(), watched=told)), refresh=True)
+            lines = list(screen(reader.read(), watched=told, most=_most(out)))
+            if len(out.render_lines(Group(*lines))) > out.height:
+                lines = [each for each in lines if each != ""]  # what does not fit cannot be scrolled to
+            live.update(Group(*lines), refresh=True)
             wait()
+
+
+def _most(out: Console) -> int | None:
+    return MOST_TOLD if out.is_terminal else None
 
 
 def _breaker(breaker: Breaker, now: datetime) -> dict[str, Any]:

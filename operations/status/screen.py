@@ -1,4 +1,4 @@
-"""How all of it stands, in words: 80 columns and 24 lines while all is well."""
+"""How all of it stands, in words: 80 columns and 24 lines while all is well, and not many more in trouble."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from datetime import datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from operations.output import duration, moment, table
+from operations.output import duration, table
 from operations.queue_depth import QueueDepth
 from operations.status.reading import Kept, Standing
-from podcasting.breaker import Breaker
+from podcasting.breaker import Breaker, State
+from podcasting.database.alarms import Alarm
 from podcasting.database.percentiles import Spread
 from podcasting.database.processes import Process
 
@@ -20,10 +21,15 @@ MOST_PROCESSES = 8
 """More are told by kind."""
 SILENT_SHOWN = 3600
 """Seconds for which one that fell silent is shown."""
+MOST_TOLD = 4
+"""Of the providers that failed, and of the alarms, on a terminal."""
 
 
-def screen(standing: Standing, *, watched: str = "") -> Iterator[RenderableType]:
-    """The lines and tables, from above; ``watched`` says how to end it."""
+def screen(standing: Standing, *, watched: str = "", most: int | None = None) -> Iterator[RenderableType]:
+    """The lines and tables, the most urgent above.
+
+    ``watched`` says how to end it; ``most`` is how many providers and alarms are told, all of them if None.
+    """
     troubles = list(standing.troubles())
     verdict = ("all is well", "bold green") if not troubles else (f"to look at: {len(troubles)}", "bold yellow")
     yield Text.assemble(f"{standing.at:%Y-%m-%d %H:%M:%S} UTC  ", verdict, watched)
@@ -33,7 +39,7 @@ def screen(standing: Standing, *, watched: str = "") -> Iterator[RenderableType]
         yield depths(standing.queues)
     if standing.kept is not None:
         yield ""
-        yield from _kept(standing.kept, standing)
+        yield from _kept(standing.kept, standing, most)
 
 
 def depths(queues: Sequence[QueueDepth]) -> RenderableType:
@@ -52,7 +58,7 @@ def depths(queues: Sequence[QueueDepth]) -> RenderableType:
     return table(("QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED", "OLDEST", "DEAD LETTERS"), rows)
 
 
-def _kept(kept: Kept, standing: Standing) -> Iterator[RenderableType]:
+def _kept(kept: Kept, standing: Standing, most: int | None) -> Iterator[RenderableType]:
     shown = [each for each in kept.processes if (standing.at - each.seen_at).total_seconds() < SILENT_SHOWN]
     if shown:
         rows = _processes(shown, standing.at) if len(shown) <= MOST_PROCESSES else _kinds(shown, standing.at)
@@ -68,22 +74,28 @@ def _kept(kept: Kept, standing: Standing) -> Iterator[RenderableType]:
     if kept.awaiting_approval:
         yield Text(f"wait for approval: {kept.awaiting_approval}; `airdate episodes list --waiting` shows them")
     yield ""
-    if kept.stages:
-        yield table(("STAGES, 24 H", *kept.stages), list(_stages(kept.stages)), narrow=True)
-    else:
-        yield Text("stages: none was done in the last day")
-    yield ""
     if kept.breakers:
-        breakers = [_breaker(each, standing.at) for each in kept.breakers]
-        yield table(("PROVIDER", "BREAKER", "FAILURES", "ASKED AGAIN IN", "SINCE", "WHY"), breakers)
+        left_alone = sorted(kept.breakers, key=lambda each: each.state(standing.at) is State.CLOSED)
+        breakers = [_breaker(each, standing.at) for each in left_alone]
+        yield from _some(("PROVIDER", "BREAKER", "FAILURES", "AGAIN IN", "OPEN FOR", "WHY"), breakers, most)
     else:
         yield Text("providers: none failed lately")
     if kept.alarms:
         yield ""
-        alarms = [(str(each.count), moment(each.opened_at), moment(each.last_at), each.about) for each in kept.alarms]
-        yield table(("TIMES", "SINCE", "LAST", "ALARM"), alarms)
+        yield from _some(("TIMES", "SINCE", "LAST", "ALARM"), [_alarm(each, standing.at) for each in kept.alarms], most)
     else:
         yield Text("alarms: none")
+    yield ""
+    if kept.stages:
+        yield table(("STAGES, 24 H", *kept.stages), list(_stages(kept.stages)), narrow=True)
+    else:
+        yield Text("stages: none was done in the last day")
+
+
+def _some(columns: Sequence[str], rows: Sequence[Sequence[str]], most: int | None) -> Iterator[RenderableType]:
+    yield table(columns, rows[:most], cut_last=True)
+    if most is not None and len(rows) > most:
+        yield Text(f"and {len(rows) - most} more: `airdate status | cat` shows all")
 
 
 def _processes(shown: Sequence[Process], now: datetime) -> list[tuple[str, ...]]:
@@ -137,15 +149,18 @@ def _seconds(value: float) -> str:
 
 def _breaker(breaker: Breaker, now: datetime) -> tuple[str, ...]:
     waits = (breaker.open_until - now).total_seconds() if breaker.open_until else None
-    again = "–" if waits is None else duration(waits) if waits > 0 else "now, by one"
     return (
         breaker.provider,
         breaker.state(now).value,
         str(breaker.failures),
-        again,
-        moment(breaker.opened_at),
+        "–" if waits is None else duration(waits) if waits > 0 else "now",
+        _ago(breaker.opened_at, now) if breaker.opened_at else "–",
         breaker.reason or "",
     )
+
+
+def _alarm(alarm: Alarm, now: datetime) -> tuple[str, ...]:
+    return (str(alarm.count), f"{_ago(alarm.opened_at, now)} ago", f"{_ago(alarm.last_at, now)} ago", alarm.about)
 
 
 def _ago(when: datetime, now: datetime) -> str:

@@ -22,9 +22,10 @@ from rich.console import Console
 
 from operations.queue_depth import Depth, QueueDepth
 from operations.status.reading import Kept, Standing
-from operations.status.screen import screen
-from podcasting.breaker import Tolerance
+from operations.status.screen import MOST_TOLD, screen
+from podcasting.breaker import Breaker, Tolerance
 from podcasting.database import Database
+from podcasting.database.alarms import Alarm
 from podcasting.database.checkpoints import Checkpoint
 from podcasting.database.percentiles import Spread
 from podcasting.database.processes import SILENT_AFTER, Process
@@ -92,7 +93,9 @@ def test_troubles_are_on_one_screen_and_sqs_may_be_away(airdate: Shell, database
     lines = result.stdout.splitlines()
     assert any(line.startswith("queues: SQS does not answer") for line in lines), result.stdout
     assert any("feeds.example.org" in line and "open" in line and "502 Bad Gateway" in line for line in lines)
-    assert any(re.match(r"3 +2\d{3}-.*  episodes fail at speech: 503", line) for line in lines), result.stdout
+    assert any(re.match(r"3 +\d+ s ago +\d+ s ago  episodes fail at speech: 503", line) for line in lines), (
+        result.stdout
+    )
     assert "long ago" not in result.stdout
 
 
@@ -247,10 +250,10 @@ def standing(now: datetime, processes: list[Process], **changes: Any) -> Standin
     return replace(Standing(now, queues, kept, (), {}), **changes)
 
 
-def drawn(what: Standing) -> list[str]:
+def drawn(what: Standing, *, width: int = 80, most: int | None = MOST_TOLD) -> list[str]:
     """The lines on a terminal of 80 columns."""
-    console = Console(file=io.StringIO(), force_terminal=True, width=80, height=24, color_system=None)
-    console.print(*screen(what), sep="\n")
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, height=24, color_system=None)
+    console.print(*screen(what, most=most), sep="\n")
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
@@ -284,6 +287,39 @@ def test_who_fell_silent_is_shown_for_an_hour() -> None:
 
     assert any(re.match(r"generator@gone .* 5 min ago +SILENT", line) for line in lines), lines
     assert not any("long-gone" in line for line in lines)
+
+
+def in_trouble(now: datetime) -> Standing:
+    """Twenty providers failed with long reasons, of which one is left alone, and as many alarms stand."""
+    well = standing(now, everybody(now))
+    reason = "https://feeds.example.org/a/rather/long/path.xml answered 503 Service Unavailable, as it did before"
+    failed_lately = Breaker("", 3, 0, None, None, None, reason, now)
+    breakers = [replace(failed_lately, provider=f"feeds-{number:02}.example.org") for number in range(20)]
+    breakers[19] = replace(breakers[19], open_until=now + timedelta(seconds=90), opened_at=now - timedelta(minutes=5))
+    alarms = [
+        Alarm(str(number), f"episodes fail at collect: {reason}", 7, now - timedelta(hours=3), now)
+        for number in range(20)
+    ]
+    assert well.kept is not None
+    return replace(well, kept=replace(well.kept, breakers=breakers, alarms=alarms))
+
+
+def test_in_trouble_too_it_is_one_screen_a_line_for_each_and_whom_it_is_about_is_never_cut() -> None:
+    lines = drawn(in_trouble(wiring.utc_now()))
+
+    assert len(lines) <= 36
+    assert max(map(len, lines)) <= 80
+    providers = [line.split() for line in lines if ".example.org  " in line]
+    assert providers[0][:6] == ["feeds-19.example.org", "open", "3", "1", "min", "5"], "what is left alone comes first"
+    assert [words[0] for words in providers[1:]] == [f"feeds-{number:02}.example.org" for number in range(3)]
+    assert sum(line.startswith("7      3 h ago  ") for line in lines) == MOST_TOLD
+    assert lines.count("and 16 more: `airdate status | cat` shows all") == 2
+
+
+def test_a_pipe_is_told_all_of_it() -> None:
+    lines = drawn(in_trouble(wiring.utc_now()), width=10_000, most=None)
+
+    assert sum(line.endswith("as it did before") for line in lines) == 40
 
 
 # Watching -----------------------------------------------------------------------------------------
