@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from podcasting.models import Listing, Podcast
@@ -98,16 +98,20 @@ def _hex(colour: Colour) -> str:
 
 
 def _rendered(name: str, words: Phrases, colours: Colours, **content: object) -> bytes:
-    style = Markup(_template("page.css").render(colours=colours))  # noqa: S704 - ours, and numbers
+    style = Markup(_templates().get_template("page.css").render(colours=colours))  # noqa: S704 - ours, and numbers
     script = Markup(_source(SCRIPT))  # noqa: S704 - ours
-    text = _template(name).render(
-        words=words,
-        style=style,
-        script=script,
-        policy=_policy(style, script),
-        feed_type=FEED_TYPE,
-        spoken=_Spoken(words.language),
-        **content,
+    text = (
+        _templates()
+        .get_template(name)
+        .render(
+            words=words,
+            style=style,
+            script=script,
+            policy=_policy(style, script),
+            feed_type=FEED_TYPE,
+            spoken=_Spoken(words.language),
+            **content,
+        )
     )
     return legal_text(text).encode()
 
@@ -143,7 +147,7 @@ def _source(name: str) -> str:
 
 
 @cache
-def _template(name: str) -> Template:
+def _templates() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -158,7 +162,7 @@ def _template(name: str) -> Template:
         "kind": kind,
         "megabytes": megabytes,
     }
-    return environment.get_template(name)
+    return environment
 
 
 def host_name(url: str) -> str:

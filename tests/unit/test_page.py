@@ -15,8 +15,10 @@ from lxml import html
 from podcasting.providers.writers import Section
 from podcasting.stages.collect import Mention
 from podcasting.stages.master import Chapter
-from podcasting.stages.page import clock, host_name, kind, megabytes, render_index, render_page
+from podcasting.stages.page import clock, host_name, kind, megabytes, render_index, render_page, render_withdrawn
 from tests.fakes.episodes import RELEASED, a_podcast, an_episode
+
+PAGES = [render_page(a_podcast(), [an_episode()]), render_index([a_podcast()]), render_withdrawn(a_podcast())]
 
 
 def page(content: bytes) -> html.HtmlElement:
@@ -103,7 +105,7 @@ def test_everyone_finds_their_way(document: html.HtmlElement) -> None:
     assert document.xpath("//meta[@name='airdate-version']/@content") == ["4"]
 
 
-@pytest.mark.parametrize("content", [render_page(a_podcast(), [an_episode()]), render_index([a_podcast()])])
+@pytest.mark.parametrize("content", PAGES)
 def test_nothing_is_loaded_from_elsewhere(content: bytes) -> None:
     document = page(content)
 
@@ -181,6 +183,24 @@ def test_the_index_lists_shows_by_title() -> None:
     assert render_index(podcasts) == render_index(podcasts[::-1])
 
 
+def test_what_was_withdrawn_says_so_and_nothing_of_what_was_there() -> None:
+    document = page(render_withdrawn(a_podcast()))
+
+    assert document.xpath("//title/text()") == document.xpath("//h1/text()")
+    assert document.xpath("//h1/text()") == ["There is no feed at this address any more."]
+    assert document.xpath("//a | //script | //audio | //img") == []
+    assert document.xpath("//meta[@name='robots']/@content") == ["noindex, nofollow, noarchive"]
+    assert "Field Notes" not in document.text_content()
+
+
+def test_long_titles_and_long_episodes_have_room() -> None:
+    long = page(render_page(a_podcast(title="Tides " * 20), [an_episode(1, seconds=3725.6)]))
+    short = page(render_page(a_podcast(), [an_episode(1, seconds=600.0)]))
+
+    assert [each.xpath("//h1/@class") for each in (long, short)] == [["long"], []]
+    assert [each.xpath("//ol/@class") for each in (long, short)] == [["rows hours"], ["rows"]]
+
+
 def test_an_empty_index() -> None:
     assert "No podcast yet" in page(render_index([])).text_content()
 
@@ -202,7 +222,7 @@ def test_host_name() -> None:
     assert host_name("https://user@www.example.org:8080/path") == "example.org"
 
 
-@pytest.mark.parametrize("content", [render_page(a_podcast(), [an_episode()]), render_index([a_podcast()])])
+@pytest.mark.parametrize("content", PAGES)
 def test_the_policy_lets_in_what_is_ours_and_nothing_else(content: bytes) -> None:
     document = page(content)
     [policy] = document.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
