@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.fakes.loopback_server import HttpHandler, LoopbackServer
 
 TASK = "arn:aws:ecs:us-east-1:123456789012:task/airdate/0123456789abcdef0123456789abcdef"
 
@@ -48,27 +48,11 @@ class EcsAgent:
 def ecs_agent() -> Iterator[EcsAgent]:
     """Serve; its ``uri`` is what ECS puts into ECS_AGENT_URI."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(HttpHandler):
         def do_PUT(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            status, told = agent.answer(self.path, self.headers["Content-Type"], body)
-            said = json.dumps(told).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
+            status, told = agent.answer(self.path, self.headers["Content-Type"], self.body())
+            self.answer(status, {}, json.dumps(told).encode())
 
-        def log_message(self, *_: object) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    agent = EcsAgent(f"http://127.0.0.1:{server.server_port}/api/1234")
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    with LoopbackServer(Handler) as server:
+        agent = EcsAgent(f"{server.address}/api/1234")
         yield agent
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -14,11 +14,10 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
 
 from podcasting.providers.writers import Brief
+from tests.fakes.loopback_server import HttpHandler, LoopbackServer
 
 KEY = "of-a-test"
 MODELS = ("test-model", "gpt-5-mini", "claude-haiku-4-5", "gemini-2.5-flash", "gemini-flash-latest")
@@ -53,7 +52,7 @@ class Fails:
 Answer = Says | Fails
 
 
-class ModelServer:
+class ModelServer(LoopbackServer):
     """Gives ``answers`` one by one, the last of them again and again."""
 
     def __init__(self, *answers: Answer) -> None:
@@ -61,27 +60,12 @@ class ModelServer:
         self.asked: list[Asked] = []
         self.writes: Callable[[Asked], str] | None = None
         """Makes what is said of what is asked, where no answers are set."""
-        self.closing = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._lock = threading.Lock()
+        super().__init__(type("Handler", (_Handler,), {"model": self}))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> ModelServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return self.address
 
     def answer(self, asked: Asked) -> Answer:
         """What the next request is answered with."""
@@ -91,11 +75,8 @@ class ModelServer:
                 return Says(self.writes(asked))
             return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        return type("Handler", (_Handler,), {"model": self})
 
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(HttpHandler):
     protocol_version = "HTTP/1.1"
     model: ModelServer
 
@@ -109,12 +90,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, json.dumps(known).encode())
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        body = json.loads(self.body())
         protocol = _protocol(self.path)
         if protocol is None:
             self._send(404, b"{}")
             return
-        asked = Asked(protocol, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+        asked = Asked(protocol, self.path, self.headers_by_name(), body)
         answer = self.model.answer(asked)
         if isinstance(answer, Fails):
             self._fail(protocol, answer)
@@ -144,21 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         with suppress(OSError):  # who asked may have given up
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        pass
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Who asked went away, which is what some tests are about."""
+            self.answer(status, {"Content-Type": content_type} | dict(headers or {}), body)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import http.client
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
 from tests.fakes.aws import client
+from tests.fakes.loopback_server import HttpHandler, LoopbackServer
 
 ACTIONS = ("StartMessageMoveTask", "ListMessageMoveTasks", "CancelMessageMoveTask")
 NOT_PASSED_ON = ("transfer-encoding", "content-length", "connection", "server", "date")
@@ -30,7 +30,7 @@ class Refused(Exception):
         self.code = code
 
 
-class MoveTasks:
+class MoveTasks(LoopbackServer):
     """The front; ``endpoint`` is where it answers. ``denied`` are the actions that it lets nobody do."""
 
     def __init__(self, target: str) -> None:
@@ -44,37 +44,26 @@ class MoveTasks:
         self._tasks: list[_Task] = []
         front = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(HttpHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
                 front.answer(self)
 
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> MoveTasks:
-        self._thread.start()
-        return self
+        super().__init__(Handler)
+        self.endpoint = self.address
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__exit__(kind, error, trace)
         for task in self._tasks:
             task.cancelled.set()
             task.join()
 
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
+    def answer(self, request: HttpHandler) -> None:
         """Do one of the three actions, or pass the request on."""
-        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+        body = request.body()
         action = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
         if action not in ACTIONS:
             self._pass_on(request, body)
@@ -91,7 +80,7 @@ class MoveTasks:
             status = 200
         except Refused as refused:
             status, answer = refused.status, {"__type": f"com.amazonaws.sqs#{refused.code}", "message": str(refused)}
-        self._send(request, status, headers, json.dumps(answer).encode())
+        request.answer(status, headers, json.dumps(answer).encode())
 
     def _start(self, asked: dict[str, Any]) -> dict[str, Any]:
         if any(task.source == asked["SourceArn"] and task.status in {"RUNNING", "CANCELLING"} for task in self._tasks):
@@ -129,21 +118,14 @@ class MoveTasks:
         with client("sqs", self._target_url) as sqs:
             return any(url.endswith(f"/{arn.rpartition(':')[2]}") for url in sqs.list_queues().get("QueueUrls", []))
 
-    def _pass_on(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+    def _pass_on(self, request: HttpHandler, body: bytes) -> None:
         connection = http.client.HTTPConnection(self.target, timeout=60)
         connection.request("POST", request.path, body, dict(request.headers))
         answer = connection.getresponse()
         content = answer.read()
         headers = {name: value for name, value in answer.getheaders() if name.lower() not in NOT_PASSED_ON}
         connection.close()
-        self._send(request, answer.status, headers, content)
-
-    def _send(self, request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], content: bytes) -> None:
-        request.send_response(status)
-        for name, value in (headers | {"Content-Length": str(len(content))}).items():
-            request.send_header(name, value)
-        request.end_headers()
-        request.wfile.write(content)
+        request.answer(answer.status, headers, content)
 
 
 class _Task(threading.Thread):

@@ -11,9 +11,8 @@ import json
 import re
 import struct
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +20,7 @@ import numpy as np
 
 from podcasting.providers.voices import Samples
 from podcasting.sound import resample, write_wav
+from tests.fakes.loopback_server import HttpHandler, LoopbackServer
 from tests.fakes.voices import ToneVoice
 
 KEY = "the-right-one"
@@ -63,7 +63,7 @@ class Fault(NamedTuple):
     """None: no answer comes while the server runs."""
 
 
-class SpeechServer:
+class SpeechServer(LoopbackServer):
     """Runs while it is entered."""
 
     def __init__(self) -> None:
@@ -73,15 +73,13 @@ class SpeechServer:
         self.when: dict[str, list[Fault]] = {}
         """The same, for the requests whose text holds a word."""
         self.most_at_once = 0
-        self.closing = threading.Event()
         self._at_once = 0
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        super().__init__(_handler(self))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self.address
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer | None:
         where, query = urlsplit(path).path, {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
@@ -307,54 +305,34 @@ def sounding(name: str, change: Callable[[bytes], bytes], **answered: Any) -> Fa
 EMPTY = sounding("empty", lambda _: b"")
 SILENT = sounding("silent", lambda sound: bytes(len(sound)))
 SHORT = sounding("short", lambda sound: sound[: len(sound) // 40 * 2])
+HALF = sounding("half", lambda sound: sound[: len(sound) // 4 * 2])
 ODD = sounding("odd", lambda sound: sound[:-1])
 CUT = sounding("cut", lambda sound: sound, promised=10_000_000)
 PAGE = Fault("page", lambda *_: Answer(200, b"<html>Sign in to the hotel's network</html>", "text/html"))
 HANGING = Fault("hanging", lambda *_: None)
 
 
-def _handler(server: SpeechServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(server: SpeechServer) -> type[HttpHandler]:
+    class Handler(HttpHandler):
         protocol_version = "HTTP/1.1"
 
         def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = server.answer(self.command, self.path, headers, body)
+            answer = server.answer(self.command, self.path, self.headers_by_name(), self.body())
             if answer is None:
                 server.closing.wait(60)
                 self.close_connection = True
                 return
             with suppress(OSError):  # a client that gave up
-                self.send_response(answer.status)
-                self.send_header("Content-Type", answer.content_type)
-                self.send_header(
-                    "Content-Length", str(len(answer.body) if answer.promised is None else answer.promised)
-                )
-                for name, value in answer.headers:
-                    self.send_header(name.replace("_", "-"), value)
-                self.end_headers()
-                self.wfile.write(answer.body)
+                promised = {} if answer.promised is None else {"Content-Length": str(answer.promised)}
+                named = {name.replace("_", "-"): value for name, value in answer.headers}
+                self.answer(answer.status, {"Content-Type": answer.content_type} | promised | named, answer.body)
             self.close_connection = self.close_connection or answer.promised is not None
 
-        do_GET = do_POST = _answer  # noqa: N815 - http.server's names
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing."""
+        do_GET = do_POST = _answer
 
     return Handler
 
 
-@contextmanager
-def speaking() -> Iterator[SpeechServer]:
-    """Serve."""
-    server = SpeechServer()
-    thread = threading.Thread(target=server._server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.closing.set()
-        server._server.shutdown()
-        server._server.server_close()
-        thread.join()
+def speaking() -> SpeechServer:
+    """One, to be entered."""
+    return SpeechServer()

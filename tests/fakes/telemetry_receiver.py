@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.fakes.loopback_server import HttpHandler, LoopbackServer
 
 
 @dataclass(frozen=True)
@@ -119,26 +119,15 @@ def _plain(attributes: Any) -> dict[str, str]:
 def telemetry_receiver() -> Iterator[Received]:
     """Receive until the context ends."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(HttpHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.body()
             encoding = self.headers.get("Content-Encoding")
             if encoding:
                 body = gzip.decompress(body) if encoding == "gzip" else zlib.decompress(body)
             received.take(self.path, body)
-            self.send_response(200)
-            self.end_headers()
+            self.answer(200, {})
 
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    received = Received(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with LoopbackServer(Handler) as server:
+        received = Received(server.address)
         yield received
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -8,17 +8,17 @@ from __future__ import annotations
 import base64
 import json
 import socketserver
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
+
+from tests.fakes.loopback_server import HttpHandler, LoopbackServer
 
 
 @dataclass(frozen=True)
@@ -77,58 +77,28 @@ def endless(receiver: Receiver, handler: BaseHTTPRequestHandler) -> None:
             handler.wfile.write(b"." * 65_536)
 
 
-class Receiver:
+class Receiver(LoopbackServer):
     """Answers with what was lined up, then with 204."""
 
     def __init__(self, *replies: Reply) -> None:
         self.replies = deque(replies)
         self.told: list[Told] = []
-        self.closing = threading.Event()
-        """Set when the test is over, so that a reply without an end has one."""
-        self._server = _HttpServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(self._handler())
 
     def url(self, path: str = "/hooks") -> str:
-        return f"http://{self.host}{path}"
+        return f"{self.address}{path}"
 
-    def __enter__(self) -> Receiver:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def _handler(receiver) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the handler below
-        class Handler(BaseHTTPRequestHandler):
+    def _handler(receiver) -> type[HttpHandler]:  # noqa: N805 - `self` is the handler below
+        class Handler(HttpHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                receiver.told.append(Told(self.command, self.path, headers, body))
+                receiver.told.append(Told(self.command, self.path, self.headers_by_name(), self.body()))
                 reply = receiver.replies.popleft() if receiver.replies else Reply()
                 if reply.raw is not None:
                     reply.raw(receiver, self)
                     return
-                self.send_response(reply.status)
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body)
+                self.answer(reply.status, reply.headers, reply.body)
 
-            def do_GET(self) -> None:
-                self.do_POST()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-                pass
+            do_GET = do_POST
 
         return Handler
 
@@ -143,29 +113,13 @@ def signatures(told: Told, key: str) -> list[bool]:
     return [each == wanted for each in told.headers["webhook-signature"].split(" ")]
 
 
-class MailServer:
+class MailServer(LoopbackServer):
     """Takes mail by SMTP (RFC 5321), as little of it as a client needs; ``refusing`` answers each sender with 550."""
 
     def __init__(self, *, refusing: bool = False) -> None:
         self.refusing = refusing
         self.mails: list[str] = []
-        self._server = _SmtpServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    def __enter__(self) -> MailServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(self._handler())
 
     def _handler(server) -> type[socketserver.StreamRequestHandler]:  # noqa: N805 - `self` is the handler below
         class Handler(socketserver.StreamRequestHandler):
@@ -196,13 +150,3 @@ class MailServer:
                     self.wfile.write(f"{line}\r\n".encode())
 
         return Handler
-
-
-class _HttpServer(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128  # many are told at once
-
-
-class _SmtpServer(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    allow_reuse_address = True

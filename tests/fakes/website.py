@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
+
+from tests.fakes.loopback_server import HttpHandler, LoopbackServer
 
 
 @dataclass(frozen=True)
@@ -21,45 +21,19 @@ class Answer:
     """Writes the whole answer itself: to dribble it, or to break off."""
 
 
-class Website:
+class Website(LoopbackServer):
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.answers: dict[str, Answer] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
-        self.closing = threading.Event()
-        """Set when the test is over, so that a dribbling answer ends."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        if tls is not None:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        super().__init__(self._handler(), tls)
 
     def url(self, path: str) -> str:
-        return f"http://{self.host}{path}"
+        return f"{self.address}{path}"
 
-    def __enter__(self) -> Website:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def _handler(site) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the handler below
-        class Handler(BaseHTTPRequestHandler):
+    def _handler(site) -> type[HttpHandler]:  # noqa: N805 - `self` is the handler below
+        class Handler(HttpHandler):
             def do_GET(self) -> None:
-                site.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+                site.asked.append((self.path, self.headers_by_name()))
                 answer = site.answers.get(self.path, Answer(status=404))
                 if answer.raw is not None:
                     with suppress(OSError):  # the reader gives up, as it should
@@ -77,8 +51,5 @@ class Website:
                 if not is_unchanged:
                     with suppress(OSError):  # the body may be more than the reader is willing to read
                         self.wfile.write(answer.body)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-                pass
 
         return Handler
