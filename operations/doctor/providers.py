@@ -57,7 +57,10 @@ def findings() -> Iterator[Finding]:
     Raises:
         SettingsError: ``AIRDATE_STUDIO`` names nothing that can be imported.
     """
-    yield encoder("libmp3lame")
+    podcasts = _active()
+    yield encoder("MP3", "libmp3lame")
+    if any(podcast.production.mixing.format == "m4a" for podcast in podcasts):
+        yield encoder("AAC", "aac")
     studio = wiring.studio()
     if settings().studio:
         yield ok(AREA, f"AIRDATE_STUDIO, {settings().studio}, gave a studio")
@@ -65,7 +68,6 @@ def findings() -> Iterator[Finding]:
         port = behind_breaker(getattr(studio, name))
         if isinstance(port, Provable):
             yield proven(f"{name} {type(port).__name__}", port)
-    podcasts = _active()
     yield from writers(studio, podcasts)
     yield from voices(studio, podcasts)
 
@@ -157,8 +159,8 @@ def behind_breaker(port: Any) -> Any:
     return getattr(port, "inner", port)
 
 
-def encoder(name: str) -> Finding:
-    """Whether FFmpeg, inside av, encodes so."""
+def encoder(audio: str, name: str) -> Finding:
+    """Whether FFmpeg, inside av, encodes ``audio`` by the encoder that it calls ``name``."""
     import av  # heavy, and no other command needs it
 
     try:
@@ -166,10 +168,10 @@ def encoder(name: str) -> Finding:
     except ValueError as error:
         return fail(
             AREA,
-            f"FFmpeg {av.ffmpeg_version_info} of av {av.__version__} has no encoder {name}: {error}",
+            f"FFmpeg {av.ffmpeg_version_info} of av {av.__version__} has no encoder {name} for {audio}: {error}",
             "install av from its wheel: pip install --force-reinstall --only-binary av av",
         )
-    return ok(AREA, f"FFmpeg {av.ffmpeg_version_info} encodes MP3 ({name})")
+    return ok(AREA, f"FFmpeg {av.ffmpeg_version_info} encodes {audio} ({name})")
 
 
 def proven(name: str, provider: Provable) -> Finding:

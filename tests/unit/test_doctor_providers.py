@@ -145,9 +145,27 @@ def test_a_studio_that_cannot_be_imported_is_told(embedded: pytest.MonkeyPatch, 
         list(providers.findings())
 
 
-def test_a_build_of_ffmpeg_without_mp3_fails() -> None:
-    assert encoder("libmp3lame").level is Level.OK
-    assert encoder("libmp3lame_").level is Level.FAIL
+@pytest.mark.parametrize(("audio", "name"), [("MP3", "libmp3lame"), ("AAC", "aac")])
+def test_a_build_of_ffmpeg_without_an_encoder_fails(audio: str, name: str) -> None:
+    there, missing = encoder(audio, name), encoder(audio, f"{name}_")
+
+    assert there.level is Level.OK
+    assert there.found.endswith(f"encodes {audio} ({name})")
+    assert missing.level is Level.FAIL
+    assert f"has no encoder {name}_ for {audio}" in missing.found
+
+
+@pytest.mark.usefixtures("embedded")
+def test_the_encoder_of_m4a_is_looked_for_where_a_podcast_chose_it(sqlite: Database, add_podcast: Any) -> None:
+    add_podcast(sqlite, "my-show")
+    add_podcast(sqlite, "paused", state="paused", production={"mixing": {"format": "m4a"}})
+    before = [each.found for each in providers.findings() if "encodes" in each.found]
+    add_podcast(sqlite, "for-apple", production={"mixing": {"format": "m4a"}})
+
+    after = [each.found.partition(" encodes ")[2] for each in providers.findings() if "encodes" in each.found]
+
+    assert len(before) == 1
+    assert after == ["MP3 (libmp3lame)", "AAC (aac)"]
 
 
 def test_a_provider_with_a_key_speaks_for_itself() -> None:
