@@ -41,6 +41,8 @@ _SLOWEST_RATE, _FASTEST_RATE, _MOST_CHANNELS = 8_000, 384_000, 8
 _PEAK_DBFS = -1.0
 _LOST_IN_MONO_DB = 9.0
 """Two equal channels lose nothing, unrelated ones 3 dB; more than this, and one is the other upside down."""
+_NOTHING_DBFS = -90.0
+"""What the lowest of 16 bits can say."""
 _FULL_SCALE = 32_767
 
 
@@ -91,13 +93,13 @@ def prepared(path: Path) -> Piece:
     """
     with _opened(path) as source, tempfile.TemporaryFile() as file:
         heard = _decoded(source, file)
-        if heard.first is None:
-            raise MusicError(f"all of it is silent (under {QUIET_DBFS:.0f} dBFS)")
         if heard.lost_db > _LOST_IN_MONO_DB:
             raise MusicError(
                 f"its two channels cancel each other: mixed to one it loses {heard.lost_db:.0f} dB; "
                 "give a file whose channels are in phase, or one channel of it"
             )
+        if heard.first is None:
+            raise MusicError(f"all of it is silent (under {QUIET_DBFS:.0f} dBFS)")
         if heard.longest_break_seconds > LONGEST_BREAK_SECONDS:
             raise MusicError(
                 f"it has {heard.longest_break_seconds:.1f} s of silence within (at most {LONGEST_BREAK_SECONDS} s, or "
@@ -180,8 +182,9 @@ class _Heard:
 
     @property
     def lost_db(self) -> float:
-        """What mixing to one channel cost."""
-        return float(10 * np.log10(self._power_of_channels / max(self._power_in_mono, 1e-12)))
+        """What mixing to one channel cost; nothing, where there was nothing to begin with."""
+        least = self._length * amplitude(_NOTHING_DBFS) ** 2
+        return float(10 * np.log10(max(self._power_of_channels, least) / max(self._power_in_mono, least)))
 
 
 def _decoded(source: IO[bytes], file: IO[bytes]) -> _Heard:

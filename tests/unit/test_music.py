@@ -94,8 +94,9 @@ def test_what_was_kept_and_is_damaged_is_found(content: bytes) -> None:
 # Refused ----------------------------------------------------------------------------------------------
 
 
-def test_channels_that_cancel_each_other_are_refused(tmp_path: Path) -> None:
-    against = wav_file(tmp_path / "a.wav", np.concatenate([TUNE[:1], -0.95 * TUNE[:1]]))
+@pytest.mark.parametrize("share", [0.95, 1], ids=["nearly", "wholly"])
+def test_channels_that_cancel_each_other_are_refused(tmp_path: Path, share: float) -> None:
+    against = wav_file(tmp_path / "a.wav", np.concatenate([TUNE[:1], -share * TUNE[:1]]))
 
     assert "cancel each other" in refusal(against)
 
