@@ -75,8 +75,8 @@ def speak(
     """Have ``voice`` read every turn; clips that ``workspace`` holds are used again.
 
     Of the turns ``anew``, counted from 1, no stored clip is used: a person did not like it.
-    ``at_once`` of them are read at a time, unless the voice says how many it takes. A clip that turns out bad is read
-    again at once, alone, by a voice that then reads it in another way.
+    ``at_once`` of them are read at a time, unless the voice says how many it takes. A clip that turns out bad, or so
+    short that half of it may be missing, is read again at once, alone, by a voice that then reads it in another way.
 
     What comes of it is the same however many are made at once. ``progress`` is told of each clip
     before it is made, and ends the stage at once by raising.
@@ -142,7 +142,7 @@ def _stored_seconds(workspace: Storage, key: str, sample_rate: int) -> float | N
 
 
 def _spoken(voice: Voice, turn: Turn, place: str) -> Samples:
-    fault = ""
+    fault, doubted = "", None
     for take in range(1, MOST_TAKES + 1):
         try:
             samples = voice.speak(turn.text, turn.host)
@@ -150,12 +150,28 @@ def _spoken(voice: Voice, turn: Turn, place: str) -> Samples:
             raise Permanent(f"turn {place} cannot be spoken: {error}") from error
         found = _fault(samples, voice.sample_rate, turn.text)
         if found is None:
-            return samples
+            if doubted is not None:
+                # Two takes: if the first left out words, the second is longer; if both are alike, the voice is quick.
+                return max(doubted, samples, key=len)
+            found = _doubt(samples, voice, turn.text)
+            if found is None:
+                return samples
+            doubted = samples
         fault = f"{voice.name} made {found} of {turn.text!r}"
         if not varies(voice):
             raise Permanent(f"turn {place} cannot be spoken: {fault}; change the script")
         log.warning("turn %s: take %d of %d is bad: %s", place, take, MOST_TAKES, fault)
+    if doubted is not None:
+        return doubted  # the other takes were bad beyond doubt
     raise Retryable(f"turn {place} was spoken badly {MOST_TAKES} times: {fault}; it is tried again later")
+
+
+def _doubt(samples: Samples, voice: Voice, text: str) -> str | None:
+    """Why another take of ``text`` should be heard before ``samples`` are taken for it, or None."""
+    seconds, expected = len(samples) / voice.sample_rate, clip_length.doubted_below(text)
+    if varies(voice) and seconds < expected:
+        return f"only {seconds:.2f} s (some {expected:.2f} s were expected; half of it may be missing)"
+    return None
 
 
 def _fault(samples: Samples, rate: int, text: str) -> str | None:

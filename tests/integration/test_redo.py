@@ -68,7 +68,7 @@ class Refusing(ToneVoice):
 def with_news(studio: Studio, voice: ToneVoice | None = None) -> Studio:
     """The studio, with something to tell, and voices that hum it in some seconds."""
     sources = FakeSources({SOURCE: feed_of("tides")})
-    return replace(studio, sources=sources, writer=ShortWriter(), voice=voice or Lively(seconds_per_character=0.04))
+    return replace(studio, sources=sources, writer=ShortWriter(), voice=voice or Lively(seconds_per_character=0.05))
 
 
 def change(studio: Studio, **settings: object) -> None:

@@ -115,7 +115,15 @@ def test_a_full_episode_through_each_voice(
 
 
 @pytest.mark.parametrize(
-    ("engine", "fault"), [("elevenlabs", speech.EMPTY), ("gemini", speech.SILENT), ("openai", speech.SHORT)]
+    ("engine", "fault"),
+    [
+        ("elevenlabs", speech.EMPTY),
+        ("gemini", speech.SILENT),
+        ("openai", speech.SHORT),
+        ("elevenlabs", speech.HALF),
+        ("gemini", speech.HALF),
+        ("openai", speech.HALF),
+    ],
 )
 def test_one_bad_clip_is_one_more_request(
     ready: Studio, server: SpeechServer, add_podcast: AddPodcast, engine: str, fault: speech.Fault

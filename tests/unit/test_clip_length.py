@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from podcasting.clip_length import longest, shortest
+from podcasting.clip_length import doubted_below, longest, shortest
 
 
 @pytest.mark.parametrize(
@@ -42,5 +42,21 @@ def test_a_reading_as_people_read_is_within_the_bounds(text: str, seconds: float
         pytest.param("Yes.", 12.0, id="a word, on and on"),
     ],
 )
-def test_half_a_reading_and_one_without_end_are_not(text: str, seconds: float) -> None:
+def test_a_fraction_of_a_reading_and_one_without_end_are_not(text: str, seconds: float) -> None:
     assert not shortest(text) <= seconds <= longest(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        pytest.param("The harbour was quiet this morning.", 1.77, id="kokoro"),
+        pytest.param("The harbour was quiet this morning.", 2.4, id="hibari"),
+        pytest.param(
+            "おはようございます。今日は火山についてのニュースです。東京タワーの高さは三百三十三メートルです。",
+            8.6,
+            id="kokoro in Japanese",
+        ),
+    ],
+)
+def test_half_of_what_voices_read_is_doubted_and_all_of_it_is_not(text: str, seconds: float) -> None:
+    assert shortest(text) < seconds / 2 < doubted_below(text) < seconds

@@ -347,6 +347,36 @@ def test_a_clip_that_is_bad_three_times_is_left_for_later_and_the_others_are_kep
     assert voice.spoken[asked:] == [(TURNS[2].text, TURNS[2].host)]
 
 
+def test_half_a_clip_is_read_once_more_and_the_whole_one_kept() -> None:
+    whole = ToneVoice().speak(TURNS[1].text, 1)
+    voice, workspace = Moody(today=[whole[: len(whole) // 2]]), MemoryStorage()
+
+    speech = speak(given(), voice, workspace, silently)
+
+    assert voice.spoken.count((TURNS[1].text, 1)) == 2
+    assert speech == speak(given(), ToneVoice(), MemoryStorage(), silently)
+    assert speak(given(), voice, workspace, silently) == speech
+    assert len(voice.spoken) == len(TURNS) + 1
+
+
+@pytest.mark.parametrize("others", [["quick"], ["silence", "silence"], ["silence", "quick"]])
+def test_a_voice_that_is_quick_stops_no_episode(others: list[str]) -> None:
+    whole = ToneVoice().speak(TURNS[1].text, 1)
+    takes = {"quick": whole[: len(whole) // 2], "silence": SILENCE}
+    voice = Moody(today=[takes["quick"], *(takes[each] for each in others)])
+
+    speech = speak(given(), voice, MemoryStorage(), silently)
+
+    assert speech.clips[1].seconds == len(takes["quick"]) / voice.sample_rate
+    assert voice.spoken.count((TURNS[1].text, 1)) == 1 + len(others)
+
+
+def test_a_voice_that_reads_the_same_each_time_may_be_quick() -> None:
+    speech = speak(given(), ToneVoice(seconds_per_character=0.03), MemoryStorage(), silently)
+
+    assert len(speech.clips) == len(TURNS)
+
+
 def test_a_voice_that_reads_the_same_each_time_is_not_asked_again() -> None:
     voice = FixedVoice(ENDLESS)
 
