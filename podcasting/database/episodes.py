@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, case, dele
 from podcasting.announcing import NOBODY, Announcing, Occasion
 from podcasting.database import leases
 from podcasting.database.connection import read
-from podcasting.database.history import Happened, note
+from podcasting.database.history import Happened, note, published_before
 from podcasting.database.leases import Lease
 from podcasting.database.lost_connections import again, again_if_undone
 from podcasting.database.notices import note_down
@@ -145,7 +145,15 @@ class Episodes:
         """
         with self._engine.begin() as connection:
             episode = _end(connection, lease, EpisodeStatus.PUBLISHED, now)
-            note_down(connection, self._platform, Occasion.PUBLISHED, episode, now, lease_number=lease.number)
+            note_down(
+                connection,
+                self._platform,
+                Occasion.PUBLISHED,
+                episode,
+                now,
+                lease_number=lease.number,
+                republished=published_before(connection, episode.id, episode.released_at, but_by=lease.number),
+            )
 
     @again
     def await_approval(self, lease: Lease, now: datetime) -> Episode:

@@ -96,3 +96,16 @@ def note(
     there = exists().where(*(history.c[name].is_not_distinct_from(value) for name, value in line.items()))
     values = select(*(literal(value, history.c[name].type) for name, value in line.items())).where(~there)
     connection.execute(insert(history).from_select(list(line), values))
+
+
+def published_before(connection: Connection, episode_id: str, released_at: datetime | None, *, but_by: int) -> bool:
+    """Whether an episode was published since it was released, not counting a start of work, ``but_by``'s."""
+    if released_at is None:
+        return False
+    lines = select(history.c.id).where(
+        history.c.episode_id == episode_id,
+        history.c.event == Happened.PUBLISHED.value,
+        history.c.at >= released_at,
+        history.c.lease_number.is_distinct_from(but_by),
+    )
+    return connection.scalar(lines.limit(1)) is not None

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, delete, func, select, update
 
-from podcasting.announcing import Announcing, Occasion, targets_of
+from podcasting.announcing import Announcing, Notification, Occasion, targets_of
 from podcasting.database.connection import read
 from podcasting.database.lost_connections import again, again_if_undone
 from podcasting.database.rows import insert_missing
@@ -49,7 +49,7 @@ class NoticeState(StrEnum):
     GIVEN_UP = "given up"
     """It was tried for days, or its target wants to hear nothing; a person may have it tried again."""
     DROPPED = "dropped"
-    """Its target was taken off the podcast's settings meanwhile."""
+    """Its target was taken off the podcast's settings meanwhile, or may not be told of a private podcast."""
 
 
 @dataclass(frozen=True)
@@ -223,15 +223,23 @@ def note_down(
     now: datetime,
     *,
     lease_number: int,
+    republished: bool = False,
 ) -> None:
     """Write down, inside the caller's transaction, whom to tell what happened to an episode.
+
+    Of one that is ``republished`` people are not told: it is no news. Web apps, hubs and directories are, since its
+    files have other addresses now.
 
     Done again, for the answer to its COMMIT may have been lost, it adds nothing.
     """
     query = select(podcasts.c.title, podcasts.c.production).where(podcasts.c.id == episode.podcast_id)
     podcast = connection.execute(query).mappings().one()
     own = Announcing.model_validate(podcast["production"].get("announcing", {}))
-    told = [name for name, target in targets_of(own, platform).items() if occasion in target.on]
+    told = [
+        name
+        for name, target in targets_of(own, platform).items()
+        if occasion in target.on and not (republished and isinstance(target, Notification))
+    ]
     if not told:
         return
     event = Event(
@@ -247,6 +255,7 @@ def note_down(
             title=episode.title,
             failed_at=episode.failure.stage if episode.failure else None,
             reason=episode.failure.reason if episode.failure else None,
+            republished=republished,
         ),
     ).model_dump(mode="json")
     for name in told:

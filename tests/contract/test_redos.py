@@ -16,8 +16,8 @@ from tests.fakes.clock import Clock
 AddPodcast = Callable[..., Podcast]
 
 
-def published(database: Database, add_podcast: AddPodcast, clock: Clock) -> tuple[Episode, Lease]:
-    add_podcast(database)
+def published(database: Database, add_podcast: AddPodcast, clock: Clock, **settings: object) -> tuple[Episode, Lease]:
+    add_podcast(database, **settings)
     opened = database.podcasts.open_slot("my-show", clock.now, stuck_after=60)
     assert opened is not None
     lease = take(database, opened, clock)
@@ -92,3 +92,39 @@ def test_what_is_forgotten_of_a_released_episode_stands_until_it_is_made_again(
     database.checkpoints.forget(take(database, episode, clock), "cover")
 
     assert database.checkpoints.of(episode.id)["cover"].stale
+
+
+ANNOUNCING = {
+    "notify": {"ada": "json://ada.example.org"},
+    "webhooks": {"site": "https://app.example.org/hooks"},
+    "websub": ["https://hub.example.org/"],
+    "podping": True,
+}
+NOT_PEOPLE = {"webhook site", "websub https://hub.example.org/", "podping"}
+
+
+def test_the_new_take_is_news_to_programs_and_not_to_people(
+    database: Database, add_podcast: AddPodcast, clock: Clock
+) -> None:
+    episode, _ = published(database, add_podcast, clock, production={"announcing": ANNOUNCING})
+    first = {notice.target: notice.event.data.republished for notice in database.notices.newest()}
+    database.redos.begin(episode.id, [1], clock.forward(60), by="ada")
+    lease = take(database, episode, clock)
+    database.episodes.release(lease, clock.forward(60))
+
+    database.episodes.publish(lease, clock.forward(60))
+    database.episodes.publish(lease, clock.now)  # the answer to its COMMIT was lost
+
+    again = [notice for notice in database.notices.newest() if notice.created_at == clock.now]
+    assert first == dict.fromkeys({*NOT_PEOPLE, "notify ada"}, False)
+    assert {notice.target: notice.event.data.republished for notice in again} == dict.fromkeys(NOT_PEOPLE, True)
+
+
+def test_people_hear_of_a_redo_that_fails(database: Database, add_podcast: AddPodcast, clock: Clock) -> None:
+    episode, _ = published(database, add_podcast, clock, production={"announcing": ANNOUNCING})
+    database.redos.begin(episode.id, [1], clock.forward(60), by="ada")
+
+    database.episodes.fail(take(database, episode, clock), "speech", "the account is empty", clock.now)
+
+    told = {notice.target for notice in database.notices.newest() if notice.event.type == "episode.failed"}
+    assert told == {"notify ada", "webhook site"}

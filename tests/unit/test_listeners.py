@@ -95,6 +95,7 @@ def test_a_webhook_says_what_happened_and_is_signed(receiver: Receiver) -> None:
             "title": "Tides – and bees",
             "failedAt": None,
             "reason": None,
+            "republished": False,
             "feedUrl": FEED,
             "pageUrl": "https://podcasts.example.org/my-show/",
         },
@@ -133,6 +134,8 @@ def test_the_signature_is_that_of_the_specifications_libraries() -> None:
     ("reply", "error", "said"),
     [
         (Reply(500, body=b"no\ntable"), Retryable, "answered 500: no table"),
+        (Reply(500, body=b"<title>Gone &amp; out</title><style>"), Retryable, "500: Gone & out$"),
+        (Reply(500, body=b"<html><body>"), Retryable, "answered 500$"),
         (Reply(408), Retryable, "answered 408"),
         (Reply(404), Permanent, "answered 404"),
         (Reply(410), Gone, "wants to be told no more"),

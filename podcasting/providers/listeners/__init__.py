@@ -52,6 +52,8 @@ class EventData(_Wire):
     """The stage at which it failed: collect, script, speech, master, check, transcript, cover, publish or feed."""
     reason: str | None = None
     """Why it failed."""
+    republished: bool = False
+    """Whether it was published before, and its sound was made anew: its files have other addresses now."""
     feed_url: str | None = None
     """Where the podcast's feed is; null for a private podcast, whose listeners have one each."""
     page_url: str | None = None
