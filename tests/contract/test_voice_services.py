@@ -13,6 +13,8 @@ import pytest
 
 from podcasting.errors import Permanent, Retryable, Throttled
 from podcasting.observing import Expense, asked, on_account
+from podcasting.providers.voices.polly_voices import ENGINES as ENGINES_OF_POLLY
+from podcasting.providers.voices.polly_voices import VOICES
 from podcasting.providers.voices.web_voice import WebVoice
 from podcasting.sound import resample, write_wav
 from tests.fakes import speech_server as speech
@@ -194,6 +196,14 @@ def test_a_voice_that_the_service_does_not_know_is_told_with_the_fix(server: Spe
         Permanent, match=r"answered 404: A voice .* was not found.*correct the engine's model, the host"
     ):
         elevenlabs(server.url, casting("0" * 20)).speak(TEXT, 0)
+
+
+def test_what_polly_is_said_to_have_is_in_awss_own_description() -> None:
+    assert {voice.code for voice in VOICES if not speech.polly_takes("LanguageCode", voice.code)} == set()
+    assert {voice.name for voice in VOICES if not speech.polly_takes("VoiceId", voice.name)} == set()
+    assert all(speech.polly_takes("Engine", engine) for engine in ENGINES_OF_POLLY.values())
+    assert not speech.polly_takes("VoiceId", "Siri")
+    assert not speech.polly_takes("Voice", "Amy")
 
 
 def test_polly_has_four_engines(server: SpeechServer) -> None:

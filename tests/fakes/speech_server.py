@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+import botocore.session
 import numpy as np
 
 from podcasting.providers.voices import Samples
@@ -34,6 +35,7 @@ PITCHES = {
 GEMINI_TEXT = re.compile(r"### TRANSCRIPT\n(.*)", re.DOTALL)
 
 TONES = ToneVoice()
+POLLY = botocore.session.get_session().get_service_model("polly")
 
 
 class Asked(NamedTuple):
@@ -232,18 +234,25 @@ def _polly(server: SpeechServer, _: re.Match[str], headers: dict[str, str], __: 
         refusals.append(
             polly_error(403, "The security token included in the request is invalid.", "UnrecognizedClientException")
         )
+    refusals += [
+        polly_error(400, f"Value {value!r} at {member!r} failed to satisfy constraint", "ValidationException")
+        for member, value in said.items()
+        if not polly_takes(member, value)
+    ]
     if said["OutputFormat"] != "pcm" or said["SampleRate"] not in {"8000", "16000"}:
         refusals.append(polly_error(400, "The specified sample rate is not valid.", "InvalidSampleRateException"))
-    if said["Engine"] not in {"neural", "standard", "long-form", "generative"}:
-        refusals.append(polly_error(400, "This voice does not support the engine", "EngineNotSupportedException"))
     if len(said["Text"]) > 3000:
         refusals.append(polly_error(400, "Maximum text length has been exceeded", "TextLengthExceededException"))
-    if said["VoiceId"] not in PITCHES:
-        refusals.append(polly_error(400, f"Value {said['VoiceId']!r} at 'voiceId'", "ValidationException"))
     characters = (("x-amzn-RequestCharacters", str(len(said["Text"]))),)
     return server.speech(
         asked, lambda samples: Answer(200, pcm(resample(samples, 24_000, 16_000)), "audio/pcm", characters), refusals
     )
+
+
+def polly_takes(member: str, value: Any) -> bool:
+    """Whether AWS's own description of SynthesizeSpeech has such a member, of such a value where it names them all."""
+    shapes = POLLY.operation_model("SynthesizeSpeech").input_shape.members
+    return member in shapes and (not (named := getattr(shapes[member], "enum", ())) or value in named)
 
 
 def polly_error(status: int, message: str, code: str, **headers: str) -> Answer:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from botocore.response import StreamingBody
 
 from podcasting.attempt import attempt
 from podcasting.due import Work, work_for
@@ -17,17 +20,21 @@ from podcasting.production import Production, Speaking
 from podcasting.protection import protected
 from podcasting.providers.voices import Casting
 from podcasting.providers.voices.kokoro import KokoroVoice
+from podcasting.providers.voices.polly import PollyVoice
+from podcasting.sound import resample
 from podcasting.stages.master import Mastered
 from podcasting.studio import Studio
 from settings import Settings, settings
 from tasks import voice_engines
 from tasks.engines import ConfiguredEngines
 from tests.fakes import speech_server as speech
+from tests.fakes.aws import client, served_aws
 from tests.fakes.environment import set_environment
 from tests.fakes.short_writer import ShortWriter
 from tests.fakes.sources import FakeSources
 from tests.fakes.speech_server import KEY, SpeechServer
 from tests.fakes.stories import feed_of
+from tests.fakes.web_voices import casting
 
 AddPodcast = Callable[..., Podcast]
 SOURCE = "https://example.org/feed.xml"
@@ -75,7 +82,7 @@ def ready(studio: Studio, chosen: Settings) -> Studio:
     return protected(replace(studio, sources=sources, writer=ShortWriter(), engines=ConfiguredEngines(chosen)))
 
 
-def begin(studio: Studio, add_podcast: AddPodcast, engine: str, **speaking: dict[str, str]) -> Episode:
+def begin(studio: Studio, add_podcast: AddPodcast, engine: str | None, **speaking: dict[str, str]) -> Episode:
     add_podcast(studio.database, production=Production(speaking=Speaking(engine=engine, **speaking)))
     opened = studio.database.podcasts.open_slot("my-show", studio.now(), stuck_after=1800)
     assert opened is not None
@@ -112,6 +119,40 @@ def test_a_full_episode_through_each_voice(
     assert paid.characters == sum(len(each.text) for each in server.asked)
     price = {"polly:standard": 4, "elevenlabs": 100}.get(engine)
     assert paid.dollars == (None if price is None else pytest.approx(paid.characters * price / 1e6))
+
+
+def test_a_full_episode_whose_every_request_for_speech_moto_takes(studio: Studio, add_podcast: AddPodcast) -> None:
+    said: list[dict[str, str]] = []
+    with served_aws() as endpoint, client("polly", endpoint) as asked_of_moto:
+        humming_for_moto(asked_of_moto, said)
+        voice = PollyVoice(casting(), engine=None, client=asked_of_moto)
+        ready = replace(studio, sources=FakeSources({SOURCE: feed_of("tides")}), writer=ShortWriter(), voice=voice)
+        episode = begin(ready, add_podcast, None)
+
+        work_on(ready, episode)
+        ended = work_on(ready, episode)
+
+    assert ended.status is EpisodeStatus.PUBLISHED
+    assert len(said) == TURNS
+    assert {each["VoiceId"] for each in said} == {"Danielle", "Matthew"}
+
+
+def humming_for_moto(asked: Any, said: list[dict[str, str]]) -> None:
+    """Have the sound that a client of Polly gets from moto, four samples of silence, be the hum of what was asked."""
+
+    def remember(params: dict[str, str], context: dict[str, Any], **_: Any) -> None:
+        context["said"] = params
+
+    def hum(parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        assert parsed["AudioStream"].read() == bytes(8)  # so moto took it
+        parsed["AudioStream"].close()
+        said.append(context["said"])
+        samples = speech.hum(context["said"]["Text"], context["said"]["VoiceId"])
+        sound = speech.pcm(resample(samples, 24_000, 16_000))
+        parsed["AudioStream"] = StreamingBody(io.BytesIO(sound), len(sound))
+
+    asked.meta.events.register("before-parameter-build.polly.SynthesizeSpeech", remember)
+    asked.meta.events.register("after-call.polly.SynthesizeSpeech", hum)
 
 
 @pytest.mark.parametrize(
