@@ -16,6 +16,7 @@ from podcasting.due import status_reached
 from podcasting.errors import Permanent
 from podcasting.models import STAGES, Episode, EpisodeStatus
 from podcasting.observing import Expense
+from podcasting.visible import visible
 from tasks import wiring
 
 
@@ -160,9 +161,9 @@ def _retried(episode_id: str, *, dry_run: bool) -> str:
 
 def _about(episode: Episode) -> str:
     if episode.failure is not None:
-        return f"{episode.failure.stage}: {episode.failure.reason}"
+        return visible(f"{episode.failure.stage}: {episode.failure.reason}")
     rests = "waits for approval: " if episode.awaits_approval else ""
-    return f"{rests}{episode.title or '–'}"
+    return visible(f"{rests}{episode.title or '–'}")
 
 
 def _paid(stage: str, expense: Expense) -> tuple[str, str, str, str, str]:

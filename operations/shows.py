@@ -18,6 +18,7 @@ from podcasting import syndication
 from podcasting.errors import InvalidPodcast
 from podcasting.fingerprint import fingerprint
 from podcasting.models import Podcast, PodcastState
+from podcasting.visible import visible
 from settings import settings
 from tasks import wiring
 
@@ -173,7 +174,7 @@ def show(podcast_id: str, *, in_json: bool) -> None:
         else f"private; who has one: airdate podcasts feeds list {podcast.id}",
     }
     for name, fact in facts.items():
-        click.echo(f"{name:<10}{fact}")
+        click.echo(visible(f"{name:<10}{fact}"))
 
 
 @podcasts.command()

@@ -6,9 +6,17 @@ in a dead letter, a person in a terminal.
 
 from __future__ import annotations
 
+from podcasting.visible import visible
+
 
 class AirdateError(Exception):
-    """Anything Airdate raises on purpose."""
+    """Anything Airdate raises on purpose.
+
+    Its text does nothing to a terminal, for it may quote what a stranger's server answered.
+    """
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 class Retryable(AirdateError):

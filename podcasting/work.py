@@ -22,6 +22,7 @@ from podcasting.observing import Expense, on_account
 from podcasting.providers.feeds import Validators
 from podcasting.redaction import redact
 from podcasting.studio import Studio
+from podcasting.visible import visible
 
 log = logging.getLogger(__name__)
 
@@ -185,4 +186,4 @@ def _keep(work: Work, ended: threading.Event, handed_on: Callable[[], bool]) -> 
 def reason(error: BaseException) -> str:
     """An error in one line, as an episode's failure keeps it."""
     text = str(error) if isinstance(error, AirdateError) else f"{type(error).__name__}: {error}"
-    return redact(" ".join(text.split()))[:2000]
+    return redact(visible(" ".join(text.split())))[:2000]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import re
 import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from podcasting.redaction import HIDDEN, is_secret, keep_secret, redact
+from podcasting.visible import visible
 from settings import Settings, settings
 from tasks.telemetry import identity, tracing
 
@@ -38,9 +38,6 @@ QUIET = (
     "kombu.transport.SQS.SNS",
 )
 """Libraries that tell more than an operator asked for; their warnings still show."""
-
-CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""What moves a cursor, ends a line or turns its direction: a title of a feed may hold it, and a line must not."""
 
 QUIET_SECONDS = 600
 """Between two lines of a library that says the same again and again as long as something is away."""
@@ -177,11 +174,7 @@ def _one_line(_logger: Any, _method: str, event: Event) -> Event:
     for name, value in event.items():
         if name == "exception":
             # Its lines are indented, so that none of them is taken for a line of the log.
-            event[name] = "\n".join(f"    {_visible(line)}" for line in str(value).splitlines())
+            event[name] = "\n".join(f"    {visible(line)}" for line in str(value).splitlines())
         elif not isinstance(value, bool | int | float | None):
-            event[name] = _visible(str(value))
+            event[name] = visible(str(value))
     return event
-
-
-def _visible(text: str) -> str:
-    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

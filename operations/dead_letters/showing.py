@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rich.markup import escape
-
 from operations.dead_letters.decoding import DeadLetter, Form
 from operations.dead_letters.exporting import record_of
 from operations.dead_letters.judging import Reason, times
@@ -37,9 +35,9 @@ def safe(text: str) -> str:
 
 
 def cell(text: str, longest: int = REASON_CHARACTERS) -> str:
-    """Text for a table, on one line, neither markup nor longer than this."""
+    """Text for a table, on one line, no longer than this."""
     shown = safe(text)
-    return escape(shown if len(shown) <= longest else f"{shown[: longest - 1]}…")
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, Engine, case, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
@@ -16,6 +17,7 @@ from podcasting.database.rows import AWAITS_APPROVAL, episode_from, podcast_from
 from podcasting.database.schema import Utc, episodes, podcasts
 from podcasting.errors import InvalidPodcast, UnknownPodcast
 from podcasting.models import ENDED, Episode, EpisodeStatus, Listing, Podcast, PodcastState
+from podcasting.visible import control_characters
 
 CHANGEABLE = (
     "title",
@@ -42,8 +44,9 @@ class Podcasts:
         """Add a podcast; discovery finds it when its first slot comes.
 
         Raises:
-            InvalidPodcast: its id is taken.
+            InvalidPodcast: its id is taken, or a text of it holds a control character.
         """
+        _refuse_control_characters(podcast.model_dump(mode="json", include=set(CHANGEABLE), context=WHOLE))
         values = podcast.model_dump(context=WHOLE) | {"created_at": now, "claimable_at": podcast.next_episode_at}
         try:
             with self._engine.begin() as connection:
@@ -105,7 +108,8 @@ class Podcasts:
         ``change`` may be called more than once. When it is due, its state and what it published are not its to change.
 
         Raises:
-            UnknownPodcast: there is none of that id; and whatever ``change`` raises.
+            UnknownPodcast: there is none of that id.
+            InvalidPodcast: a text of it would hold a control character; and whatever ``change`` raises.
         """
         with self._engine.begin() as connection:
             query = select(podcasts).where(podcasts.c.id == podcast_id).with_for_update()
@@ -116,6 +120,7 @@ class Podcasts:
             changed = change(before).model_dump(mode="json", include=set(CHANGEABLE), context=WHOLE)
             if changed == before.model_dump(mode="json", include=set(CHANGEABLE), context=WHOLE):
                 return before
+            _refuse_control_characters(changed)
             statement = (
                 update(podcasts)
                 .where(podcasts.c.id == podcast_id)
@@ -193,6 +198,12 @@ class Podcasts:
             if podcast.state is PodcastState.PAUSED or podcast.next_episode_at > now:
                 return None
             return _open(connection, podcast, now, stuck_after)
+
+
+def _refuse_control_characters(values: dict[str, Any]) -> None:
+    # PostgreSQL takes no NUL, XML and HTML none of them, and they are shown in terminals.
+    for path, character in control_characters(values):
+        raise InvalidPodcast(f"{path} holds the control character {character}; give it without")
 
 
 def _episode_under_way(connection: Connection, podcast_id: str) -> Episode | None:

@@ -10,7 +10,7 @@ import pytest
 
 from operations.production import changed
 from podcasting.database import Database
-from podcasting.errors import UnknownPodcast
+from podcasting.errors import InvalidPodcast, UnknownPodcast
 from podcasting.models import Podcast
 
 AddPodcast = Callable[..., Podcast]
@@ -58,6 +58,17 @@ def test_what_is_refused_changes_nothing(database: Database, add_podcast: AddPod
         database.podcasts.change("my-show", refused)
 
     assert database.podcasts.get("my-show") == before
+
+
+def test_no_text_holds_a_control_character(database: Database, add_podcast: AddPodcast) -> None:
+    before = add_podcast(database)
+
+    with pytest.raises(InvalidPodcast, match=r"production\.writing\.tone holds the control character U\+0000"):
+        database.podcasts.change("my-show", lambda podcast: changed(podcast, "writing.tone", "dry\0"))
+    with pytest.raises(InvalidPodcast, match=r"title holds the control character U\+001B; give it without"):
+        database.podcasts.add(before.model_copy(update={"id": "another", "title": "\x1b[31mRed"}), before.first_slot)
+
+    assert database.podcasts.all() == [before]
 
 
 def test_a_podcast_that_is_none_is_told(database: Database) -> None:

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import click
 import pytest
+from sqlalchemy import update
 
 import operations.embedded_metrics  # noqa: F401 - moto of this process publishes ages from now on
 from operations.command import Placeholder, main
 from operations.messaging import deploy
 from podcasting.database import Database
 from podcasting.database.checkpoints import Checkpoint
+from podcasting.database.schema import episodes
 from podcasting.models import EpisodeStatus
 from publishers.queues import Queue, Task
 from tasks import wiring
@@ -191,6 +193,28 @@ def test_a_failed_episode_shows_its_reason(airdate: Shell, database: Database) -
 
     assert "speech: the voice is hoarse" in airdate.ok("episodes", "list")
     assert "speech: the voice is hoarse" in airdate.ok("episodes", "show", episode_id)
+
+
+@pytest.mark.parametrize("title", ["Tips [/b] and [red]tricks", "[link=http://evil.example]x[/link]", ":smile: [/]"])
+def test_a_title_is_shown_as_it_is_and_no_markup(airdate: Shell, database: Database, title: str) -> None:
+    episode_id = an_episode(airdate, database)
+    airdate.ok("podcasts", "set", "my-show", f"title={title}")
+    with database.engine.begin() as connection:
+        connection.execute(update(episodes).where(episodes.c.id == episode_id).values(title=title))
+
+    assert f" {title} " in airdate.ok("podcasts", "list")
+    assert title in airdate.ok("episodes", "list")
+    assert title in airdate.ok("episodes", "show", episode_id)
+
+
+def test_what_a_stranger_s_server_answered_does_nothing_to_a_terminal(airdate: Shell, database: Database) -> None:
+    episode_id = an_episode(airdate, database)
+    with database.engine.begin() as connection:
+        was = {"status": "failed", "failure_stage": "collect", "failure_reason": "503 \x1b[31mSorry\x1b]0;x\x07"}
+        connection.execute(update(episodes).where(episodes.c.id == episode_id).values(was))
+
+    for shown in (airdate.ok("episodes", "list"), airdate.ok("episodes", "show", episode_id)):
+        assert r"503 \x1b[31mSorry\x1b]0;x\x07" in shown
 
 
 def test_a_failed_episode_tells_its_history(airdate: Shell, database: Database) -> None:

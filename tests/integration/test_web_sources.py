@@ -115,8 +115,10 @@ def test_a_host_is_allowed_with_or_without_its_port(site: Website) -> None:
 def test_a_redirect_to_an_address_inside_is_refused(site: Website) -> None:
     site.answers["/away"] = Answer(status=301, headers={"Location": "http://169.254.169.254/latest/meta-data/"})
 
-    with pytest.raises(Permanent, match=r"169\.254\.169\.254:80 is a private address"):
+    with pytest.raises(Permanent, match=r"169\.254\.169\.254:80 is a private address") as refusal:
         reader(site).feed(site.url("/away"), None)
+    assert str(refusal.value).startswith(f"{site.url('/away')} redirects to"), "whose redirect it is"
+    assert "AIRDATE_ALLOWED_PRIVATE_HOSTS" not in str(refusal.value), "credentials lie there, and no source"
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/feed", "gopher://127.0.0.1/"])
@@ -433,6 +435,18 @@ def test_what_is_no_http_may_pass(site: Website) -> None:
 
     with pytest.raises(Retryable):
         reader(site).feed(site.url("/feed"), None)
+
+
+def test_the_words_of_an_answer_do_nothing_to_a_terminal(site: Website) -> None:
+    def coloured(site: Website, handler: BaseHTTPRequestHandler) -> None:  # noqa: ARG001
+        handler.wfile.write(b"HTTP/1.1 503 Sorry\x1b[31m\x1b]0;owned\x07\r\nContent-Length: 0\r\n\r\n")
+
+    site.answers["/feed"] = Answer(raw=coloured)
+
+    with pytest.raises(Retryable) as failure:
+        reader(site).feed(site.url("/feed"), None)
+
+    assert str(failure.value).endswith(r"answered 503 Sorry\x1b[31m\x1b]0;owned\x07")
 
 
 # What it makes of the bytes.
