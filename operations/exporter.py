@@ -1,41 +1,34 @@
-"""``airdate exporter``: how deep each queue is and how old its oldest message, for Prometheus.
+"""``airdate exporter``: how deep each queue is and how old its oldest message, told in the ways of ``AIRDATE_METRICS``.
 
 Workers do not measure that: of all processes one is enough, and it needs leave to read queues alone.
 """
 
 from __future__ import annotations
 
-import logging
+import socket
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from operations.queue_depth import Depth, DepthReader, Depths
-from podcasting.errors import Permanent, Retryable
-from tasks.telemetry.names import OLDEST_MESSAGE_SECONDS, QUEUE_DEPTH, QUEUES_READ, Metric
+from operations.queue_depth import DepthReader
+from operations.queue_metrics import Reader, Value, queue_values
+from podcasting.errors import Permanent
+from settings import Settings, settings
+from tasks.telemetry import identity
+from tasks.telemetry.names import READ
+from tasks.telemetry.processes import missing
 
 if TYPE_CHECKING:  # of all commands this one alone needs it
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import GaugeMetricFamily
 
-log = logging.getLogger(__name__)
-
 PORT = 9416
 """The one before those of the workers (``AIRDATE_METRICS_PORT``)."""
 
-
-class Reader(Protocol):
-    """Reads the depths of queues."""
-
-    def read(self) -> Depths:
-        """All of them.
-
-        Raises:
-            Retryable: SQS does not answer.
-        """
-        ...
+EVERY_SECONDS = 60
+"""What is written or sent, and not asked for: as often as SQS's own metrics."""
 
 
 class QueueCollector:
@@ -47,35 +40,17 @@ class QueueCollector:
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The gauges as of now; without depths while SQS does not answer."""
-        depth, oldest, read = map(_family, (QUEUE_DEPTH, OLDEST_MESSAGE_SECONDS, QUEUES_READ))
-        try:
-            with self._lock:
-                queues = self._reader.read().queues
-        except Retryable as error:
-            log.warning("%s", error)
-            read.add_metric([], 0)
-            yield read
-            return
-        for queue in queues:
-            for state, messages in _states(queue.waiting, queue.dead):
-                depth.add_metric([queue.name, state], messages)
-            if queue.waiting.oldest_seconds is not None:
-                oldest.add_metric([queue.name], queue.waiting.oldest_seconds)
-        read.add_metric([], 1)
-        yield from (depth, oldest, read)
+        from prometheus_client.core import GaugeMetricFamily
 
-
-def _states(waiting: Depth, dead: Depth) -> Iterator[tuple[str, int]]:
-    yield "visible", waiting.ready
-    yield "in_flight", waiting.in_flight
-    yield "delayed", waiting.delayed
-    yield "dead", dead.messages
-
-
-def _family(metric: Metric) -> GaugeMetricFamily:
-    from prometheus_client.core import GaugeMetricFamily
-
-    return GaugeMetricFamily(metric.prometheus, metric.meaning, labels=[name.lower() for name in metric.by])
+        families = {
+            metric: GaugeMetricFamily(metric.prometheus, metric.meaning, labels=[name.lower() for name in metric.by])
+            for metric in READ
+        }
+        with self._lock:
+            values = queue_values(self._reader)
+        for metric, labels, value in values:
+            families[metric].add_metric([labels[name] for name in metric.by], value)
+        yield from families.values()
 
 
 def registry(reader: Reader) -> CollectorRegistry:
@@ -91,31 +66,61 @@ def registry(reader: Reader) -> CollectorRegistry:
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="The port to listen on.")
 @click.option("--address", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--once", is_flag=True, help="Print what would be served, and end.")
+@click.option("--once", is_flag=True, help="Print what Prometheus would be served, and end.")
 def exporter(*, port: int, address: str, once: bool) -> None:
-    """Serve the depth of each queue and the age of its oldest message to Prometheus.
+    """Tell the depth of each queue and the age of its oldest message, in each way that AIRDATE_METRICS names.
 
-    SQS is asked each time that Prometheus asks: six requests for three queues; and CloudWatch once.
+    Prometheus, and with nothing named: served, and SQS asked each time that Prometheus asks. emf: a line for each
+    queue and state on stdout every minute. otlp: sent every minute. Six requests to SQS for three queues, and one to
+    CloudWatch.
 
     \b
     Examples:
-      airdate exporter                   on http://127.0.0.1:9416/metrics, until Ctrl-C
-      airdate exporter --once            print it
+      airdate exporter                         on http://127.0.0.1:9416/metrics, until Ctrl-C
+      AIRDATE_METRICS=otlp airdate exporter    to OTEL_EXPORTER_OTLP_ENDPOINT
+      airdate exporter --once                  print it
     """
     from prometheus_client import generate_latest, start_http_server
 
-    served = registry(DepthReader.of_settings())
+    chosen, reader = settings(), DepthReader.of_settings()
     if once:
-        click.echo(generate_latest(served).decode(), nl=False)
+        click.echo(generate_latest(registry(reader)).decode(), nl=False)
         return
-    try:
-        _, thread = start_http_server(port, address, served)
-    except OSError as error:
-        raise Permanent(
-            f"cannot listen on {address} port {port}: {error.strerror or error}; choose others by --address and --port"
-        ) from None
-    click.echo(f"http://{address}:{port}/metrics")
-    thread.join()
+    lacks = [line for line in missing(chosen) if line.startswith("AIRDATE_METRICS ")]
+    if lacks:
+        raise Permanent("; ".join(lacks))
+    identity.become(f"exporter@{socket.gethostname()}")
+    serving: Any = None
+    if "prometheus" in chosen.metrics or not chosen.metrics:
+        try:
+            _, serving = start_http_server(port, address, registry(reader))
+        except OSError as error:
+            raise Permanent(
+                f"cannot listen on {address} port {port}: {error.strerror or error}; "
+                "choose others by --address and --port"
+            ) from None
+        click.echo(f"http://{address}:{port}/metrics")
+    tellers = _tellers(chosen)
+    if not tellers:
+        serving.join()
+    while True:
+        values = queue_values(reader)
+        for tell in tellers:
+            tell(values)
+        threading.Event().wait(EVERY_SECONDS)
+
+
+def _tellers(chosen: Settings) -> list[Callable[[list[Value]], None]]:
+    tellers: list[Callable[[list[Value]], None]] = []
+    if "emf" in chosen.metrics:
+        from tasks.telemetry import emf
+
+        tellers.append(lambda values: emf.write_gauges(chosen.deployment, values))
+    if "otlp" in chosen.metrics:
+        from tasks.telemetry.otlp import OtlpGauges
+
+        tellers.append(OtlpGauges(chosen.deployment, READ).tell)
+    return tellers
 
 
 COMMANDS = (exporter,)

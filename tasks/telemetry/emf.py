@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
@@ -34,6 +34,20 @@ Series = tuple[tuple[str, str], ...]
 def to_stdout(line: str) -> None:
     """Write one line in one write, past what Celery may have put in the place of ``sys.stdout``."""
     os.write(1, line.encode())
+
+
+def write_gauges(
+    deployment: str,
+    values: Iterable[tuple[Metric, measures.Labels, float]],
+    *,
+    write: Callable[[str], None] = to_stdout,
+) -> None:
+    """Write a line for each value of a gauge, by all its dimensions at once: it says nothing of any of them alone."""
+    for metric, labels, value in values:
+        line: Any = AmazonCloudWatchEMFProvider(
+            namespace=NAMESPACE, service="", default_dimensions={DEPLOYMENT: deployment, **labels}
+        ).serialize_metric_set(metrics={metric.name: {"Unit": metric.unit.value, "Value": value}})
+        write(json.dumps(line, separators=(",", ":")) + "\n")
 
 
 class EmbeddedMetrics:

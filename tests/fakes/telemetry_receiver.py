@@ -39,7 +39,7 @@ class Received:
     address: str
     spans: list[Span] = field(default_factory=list)
     metrics: list[tuple[str, dict[str, str], float]] = field(default_factory=list)
-    """Name, attributes, and the sum or the count."""
+    """Name, attributes, and the sum, the last value or the count."""
     units: dict[str, str] = field(default_factory=dict)
     reports: list[dict[str, Any]] = field(default_factory=list)
     """Sentry's events."""
@@ -98,6 +98,9 @@ class Received:
                 for metric in scope.metrics:
                     self.units[metric.name] = metric.unit
                     for point in metric.sum.data_points:
+                        value = point.as_double or point.as_int
+                        self.metrics.append((metric.name, _plain(point.attributes), value))
+                    for point in metric.gauge.data_points:
                         value = point.as_double or point.as_int
                         self.metrics.append((metric.name, _plain(point.attributes), value))
                     for point in metric.histogram.data_points:
