@@ -30,9 +30,20 @@ from publishers.podcast_scheduler import generation_of
 from settings import settings
 from tasks.readiness.findings import Finding, Level
 from tasks.sending import CelerySender
-from tests.fakes.aws_with_roles import ACCOUNT, BUCKET, REGION, AwsWithRoles, aws_with_roles, granted, queue_of
+from tests.fakes.aws_with_roles import (
+    ACCOUNT,
+    ASKED_FOR,
+    BUCKET,
+    REGION,
+    AwsWithRoles,
+    aws_with_roles,
+    granted,
+    queue_of,
+)
 from tests.fakes.environment import ROOT, load_celeryconfig, set_environment
 from tests.fakes.episodes import a_podcast
+from tests.fakes.templates import of_type, template
+from tests.fakes.tunes import tune, wav_file
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -177,12 +188,22 @@ def test_what_is_no_queue_of_work_is_refused_too(aws: AwsWithRoles, role: str) -
         return lambda: sns.publish(TopicArn=f"{topic}{name}", Message="{}")
 
     attempts: dict[str, tuple[Callable[[], Any], bool]] = {
-        "writes artefacts": (put("work/x"), role in WRITE_WORK),
-        "writes the site": (put("site/x"), role in WRITE_SITE),
+        "writes artefacts": (put("work/audio/x"), role in WRITE_WORK),
+        "keeps music": (put("work/music/x.flac"), role in WRITE_WORK or operator),
+        "hears music": (lambda: s3.get_object(Bucket=BUCKET, Key="work/music/x.flac"), role in WRITE_WORK or operator),
+        "keeps a script": (put("work/scripts/x.json"), role in WRITE_WORK or operator),
+        "publishes sound": (put("site/a-show/x/audio.mp3"), role in WRITE_SITE),
+        "publishes sound as a feed": (put("site/feed.xml.mp3"), role in WRITE_SITE),
+        "writes a feed": (put("site/a-show/feed.xml"), role in WRITE_SITE or operator),
+        "writes a page": (put("site/a-show/index.html"), role in WRITE_SITE or operator),
+        "writes the list of shows": (put("site/index.html"), role in WRITE_SITE or operator),
         "writes elsewhere in the bucket": (put("x"), False),
         "writes the doctor's probe": (put(f"site/{probe}"), role in WRITE_SITE or operator),
-        "reads artefacts": (lambda: s3.get_object(Bucket=BUCKET, Key="work/x"), role in WRITE_WORK),
-        "deletes an artefact": (lambda: s3.delete_object(Bucket=BUCKET, Key="work/x"), False),
+        "reads artefacts": (lambda: s3.get_object(Bucket=BUCKET, Key="work/audio/x"), role in WRITE_WORK),
+        "reads the site": (lambda: s3.get_object(Bucket=BUCKET, Key="site/a-show/feed.xml"), False),
+        "deletes an artefact": (lambda: s3.delete_object(Bucket=BUCKET, Key="work/audio/x"), False),
+        "deletes music": (lambda: s3.delete_object(Bucket=BUCKET, Key="work/music/x.flac"), False),
+        "deletes a feed": (lambda: s3.delete_object(Bucket=BUCKET, Key="site/a-show/feed.xml"), False),
         "deletes from the site": (lambda: s3.delete_object(Bucket=BUCKET, Key="site/x"), False),
         "deletes the probe": (lambda: s3.delete_object(Bucket=BUCKET, Key=f"site/{probe}"), operator),
         "opens the bucket": (lambda: s3.put_bucket_policy(Bucket=BUCKET, Policy="{}"), False),
@@ -336,6 +357,11 @@ def depth(aws: AwsWithRoles, queue: str) -> int:
     return sum(int(value) for value in found.values())
 
 
+def kept(aws: AwsWithRoles, below: str) -> set[str]:
+    pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=below)
+    return {each["Key"] for page in pages for each in page.get("Contents", ())}
+
+
 def test_the_publisher_publishes_and_asks_for_nothing_more(aws: AwsWithRoles, publisher: Celery) -> None:
     before = len(aws.decisions("publisher"))
     outgoing: list[Outgoing] = [generation_of(a_podcast(id=f"show-{number}")) for number in range(25)]
@@ -415,7 +441,19 @@ class Production:
 
     def airdate(self, *arguments: str, keys: Mapping[str, str] | None = None) -> str:
         """Run the command, with the operator's keys unless told otherwise; its output."""
-        done = subprocess.run(
+        done = self._run(*arguments, keys=keys)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def refused(self, *arguments: str, keys: Mapping[str, str] | None = None) -> str:
+        """Run the command, which fails; the line that says why."""
+        done = self._run(*arguments, keys=keys)
+        assert done.returncode == 1, done.stdout + done.stderr
+        [line] = done.stderr.splitlines()
+        return line
+
+    def _run(self, *arguments: str, keys: Mapping[str, str] | None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [Path(sys.executable).parent / "airdate", *arguments],
             cwd=self.home,
             env=self.environment | (self.aws.take("operator").environment if keys is None else dict(keys)),
@@ -424,8 +462,6 @@ class Production:
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     def until(self, what: str, true: Callable[[], Any], seconds: float = 90) -> Any:
         last = time.monotonic() + seconds
@@ -547,12 +583,41 @@ def operate(seen: Lived) -> None:
     run("doctor", "--only", "queues,storage,alarms")
 
 
+@pytest.fixture(scope="module")
+def given_music(lived: Lived) -> dict[str, Any]:
+    """What the operator does to the bucket, once the workers have stopped; the music that a podcast has of it."""
+    run = lived.production.airdate
+    jingle = wav_file(lived.production.home / "jingle.wav", tune(2))
+    run("podcasts", "music", "my-show", "--intro", str(jingle))
+    run("podcasts", "refresh", "my-show")
+    run("preview", "--source", str(ROOT / "examples" / "feed.xml"))
+    intro: dict[str, Any] = json.loads(run("podcasts", "music", "my-show", "--json"))["intro"]
+    return intro
+
+
 def test_an_episode_is_made_and_published_under_the_roles(lived: Lived, aws: AwsWithRoles) -> None:
     assert published(lived.production)
-    kept = aws.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]
 
-    assert "site/my-show/feed.xml" in {each["Key"] for each in kept}
-    assert {each["Key"].partition("/")[0] for each in kept} == {"work", "site"}
+    assert "site/my-show/feed.xml" in kept(aws, "site/")
+    assert {key.partition("/")[0] for key in kept(aws, "")} == {"work", "site"}
+
+
+@pytest.mark.usefixtures("given_music")
+def test_what_is_kept_of_work_is_deleted_in_time_but_for_music(lived: Lived, aws: AwsWithRoles) -> None:
+    assert published(lived.production)
+    [bucket] = of_type(template("media"), "AWS::S3::Bucket").values()
+    ruled = {rule["Prefix"] for rule in bucket["LifecycleConfiguration"]["Rules"] if "Prefix" in rule}
+
+    assert ruled | {"work/music/"} == {f"work/{key.split('/')[1]}/" for key in kept(aws, "work/")}
+
+
+def test_the_operator_gives_a_podcast_music_which_generators_find(
+    aws: AwsWithRoles, given_music: dict[str, Any]
+) -> None:
+    generator = aws.client("s3", aws.take("consumer-generator"))
+
+    assert given_music["seconds"] == 2
+    assert generator.get_object(Bucket=BUCKET, Key=f"work/{given_music['key']}")["Body"].read()
 
 
 def test_flower_sees_the_workers_and_they_answer(lived: Lived) -> None:
@@ -584,6 +649,7 @@ REFUSED_WITHOUT_HARM = {("beat", COUNT, "discovery")}
 """Celery declares the queue that it sends to, and kombu then counts it; what comes of that nobody looks at."""
 
 
+@pytest.mark.usefixtures("given_music")
 @pytest.mark.parametrize("role", [*PROCESSES.values(), "operator"])
 def test_a_real_process_is_refused_nothing_that_it_needs(lived: Lived, aws: AwsWithRoles, role: str) -> None:
     asked = aws.decisions(role)
@@ -606,9 +672,56 @@ BY_ANY = {"sqs:DeleteQueue", "sqs:ListQueueTags", "sns:ListSubscriptionsByTopic"
 """Sweeping: whoever comes first leaves nothing for the others."""
 
 
+@pytest.mark.usefixtures("given_music")
 @pytest.mark.parametrize("role", [*PROCESSES.values(), "operator"])
 def test_a_role_holds_nothing_that_its_process_does_not_use(lived: Lived, aws: AwsWithRoles, role: str) -> None:
     used = {each.action for each in aws.decisions(role) if each.allowed}
     swept = {each.action for other in PROCESSES.values() for each in aws.decisions(other)} & BY_ANY
 
     assert granted(aws.policies(role)) - used - swept - set(NOT_SEEN) == set(), lived.production.home
+
+
+# What only a parameter gives -------------------------------------------------------------------------
+
+
+def test_private_feeds_are_moved_by_the_operator_who_was_given_that_and_by_no_other(
+    lived: Lived, aws: AwsWithRoles
+) -> None:
+    production, keys = lived.production, aws.take("operator", prefix=ASKED_FOR).environment
+    public = {key for key in kept(aws, "site/my-show/") if key.endswith((".mp3", ".vtt", ".jpg"))}
+    assert public
+
+    said = production.refused("podcasts", "feeds", "private", "my-show")
+    assert said.endswith("grant this role s3:GetObject and s3:ListBucket on it"), said
+    assert kept(aws, "site/my-show/") >= public
+
+    production.airdate("podcasts", "feeds", "settle", "my-show", keys=keys)
+    assert not kept(aws, "site/my-show/") & public
+    assert "site/my-show/feed.xml" not in kept(aws, "site/my-show/")
+
+    production.airdate("podcasts", "feeds", "public", "my-show", keys=keys)
+    assert kept(aws, "site/my-show/") >= public | {"site/my-show/feed.xml"}
+    used = {each.action for each in aws.decisions("operator", prefix=ASKED_FOR) if each.allowed}
+    assert used == {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}
+
+
+POLLY = {
+    "consumer-generator": {"polly:SynthesizeSpeech", "polly:DescribeVoices"},
+    "consumer": {"polly:SynthesizeSpeech", "polly:DescribeVoices"},
+    "operator": {"polly:DescribeVoices"},
+}
+"""Who may ask Amazon Polly what, where the parameter says so. ministack has none, so the policies are judged."""
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("prefix", ["airdate", ASKED_FOR])
+def test_polly_speaks_for_whom_it_was_asked_for_and_for_nobody_else(aws: AwsWithRoles, role: str, prefix: str) -> None:
+    policies = [IAMPolicy(json.dumps(document)) for document in aws.policies(role, prefix=prefix)]
+
+    allowed = {
+        action
+        for action in ("polly:SynthesizeSpeech", "polly:DescribeVoices", "polly:PutLexicon", "polly:DeleteLexicon")
+        if PermissionResult.PERMITTED in {policy.is_action_permitted(action, "*") for policy in policies}
+    }
+
+    assert allowed == (POLLY.get(role, set()) if prefix == ASKED_FOR else set())

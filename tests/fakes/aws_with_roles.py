@@ -32,6 +32,8 @@ TEMPLATES = ROOT / "infrastructure"
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 BUCKET = "airdate-media"
+ASKED_FOR = "asked-for"
+"""The prefix of roles that have what is given only where a parameter asks for it; of the same bucket."""
 START_SECONDS = 60
 
 
@@ -69,7 +71,7 @@ class AwsWithRoles:
         self.urls: dict[str, str] = {}
         self.outputs: dict[str, str] = {}
         self._person: Keys | None = None
-        self._roles: dict[str, Keys] = {}
+        self._roles: dict[tuple[str, str], Keys] = {}
 
     def client(self, service: str, keys: Keys | None = None) -> Any:
         """A boto3 client with these keys, or with those of the account's owner."""
@@ -82,31 +84,31 @@ class AwsWithRoles:
             aws_session_token=keys.token or None if keys else None,
         )
 
-    def take(self, role: str) -> Keys:
+    def take(self, role: str, *, prefix: str = "airdate") -> Keys:
         """The keys of a role, taken by the one person whom the template's parameters allow to."""
-        if role not in self._roles:
+        if (prefix, role) not in self._roles:
             assert self._person is not None
-            self._roles[role] = self._assume(role, self._person)
-        return self._roles[role]
+            self._roles[prefix, role] = self._assume(self.role_arn(role, prefix=prefix), self._person)
+        return self._roles[prefix, role]
 
-    def _assume(self, role: str, by: Keys) -> Keys:
-        answer = self.client("sts", by).assume_role(RoleArn=self.role_arn(role), RoleSessionName="of-a-test")
+    def _assume(self, arn: str, by: Keys) -> Keys:
+        answer = self.client("sts", by).assume_role(RoleArn=arn, RoleSessionName="of-a-test")
         given = answer["Credentials"]
         return Keys(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
 
-    def role_arn(self, role: str) -> str:
-        return f"arn:aws:iam::{ACCOUNT}:role/airdate-{role}"
+    def role_arn(self, role: str, *, prefix: str = "airdate") -> str:
+        return f"arn:aws:iam::{ACCOUNT}:role/{prefix}-{role}"
 
-    def decisions(self, role: str) -> list[Decision]:
+    def decisions(self, role: str, *, prefix: str = "airdate") -> list[Decision]:
         """All that was asked for with the role's keys."""
-        mine = f":assumed-role/airdate-{role}/"
+        mine = f":assumed-role/{prefix}-{role}/"
         told = (json.loads(line) for line in self._decisions.read_text().splitlines())
         return [Decision(**decision) for decision in told if mine in decision["principal"]]
 
-    def policies(self, role: str) -> list[dict[str, Any]]:
+    def policies(self, role: str, *, prefix: str = "airdate") -> list[dict[str, Any]]:
         """The documents of the role's policies, as they were deployed."""
         iam = self.client("iam")
-        attached = iam.list_attached_role_policies(RoleName=f"airdate-{role}")["AttachedPolicies"]
+        attached = iam.list_attached_role_policies(RoleName=f"{prefix}-{role}")["AttachedPolicies"]
         found = []
         for policy in attached:
             version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
@@ -115,13 +117,14 @@ class AwsWithRoles:
         return found
 
     def prepare(self, *, visibility_timeout: int) -> None:
-        """Deploy both stacks, for a person who may take every role."""
+        """Deploy the stacks, for a person who may take every role."""
         iam = self.client("iam")
         person = self.somebody("person")
         arn = iam.get_user(UserName="person")["User"]["Arn"]
         self._deploy("messaging", VisibilityTimeout=str(visibility_timeout))
         trusted = dict.fromkeys(("PublisherPrincipal", "OperatorPrincipal", "MachinePrincipal"), arn)
         self._deploy("permissions", MediaBucket=BUCKET, **trusted)
+        self._deploy("permissions", prefix=ASKED_FOR, MediaBucket=BUCKET, PrivateFeeds="true", Polly="true", **trusted)
         self.client("s3").create_bucket(Bucket=BUCKET)
         self.urls = {
             name: f"{self.endpoint}/{ACCOUNT}/airdate-{name}"
@@ -140,14 +143,17 @@ class AwsWithRoles:
         made = iam.create_access_key(UserName=name)["AccessKey"]
         return Keys(made["AccessKeyId"], made["SecretAccessKey"], "")
 
-    def _deploy(self, name: str, **parameters: str) -> None:
+    def _deploy(self, name: str, *, prefix: str = "airdate", **parameters: str) -> None:
         cloudformation = self.client("cloudformation")
-        stack = f"airdate-{name}"
+        stack = f"{prefix}-{name}"
         cloudformation.create_stack(
             StackName=stack,
             TemplateBody=(TEMPLATES / f"{name}.yaml").read_text(),
             Capabilities=["CAPABILITY_NAMED_IAM"],
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Parameters=[
+                {"ParameterKey": key, "ParameterValue": value}
+                for key, value in {"Prefix": prefix, **parameters}.items()
+            ],
         )
         cloudformation.get_waiter("stack_create_complete").wait(
             StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
@@ -157,7 +163,8 @@ class AwsWithRoles:
         assert resources, stack
         assert not missing, f"{stack}: {missing}"
         [told] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-        self.outputs |= {output["OutputKey"]: output["OutputValue"] for output in told.get("Outputs", [])}
+        if prefix == "airdate":
+            self.outputs |= {output["OutputKey"]: output["OutputValue"] for output in told.get("Outputs", [])}
 
 
 @contextmanager
