@@ -29,8 +29,8 @@ PARAMETERS = {
     **{
         f"{name}SecretArn": f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:airdate-{name.lower()}-abcdef"
         for name in (
-            *("OpenAiKey", "AnthropicKey", "GeminiKey", "ElevenLabsKey"),
-            *("Notify", "WebhookUrl", "WebhookKey", "PodpingToken"),
+            *("OpenAiKey", "OpenAiSpeechKey", "AnthropicKey", "GeminiKey", "ElevenLabsKey"),
+            *("Notify", "WebhookUrl", "WebhookKey", "PodpingToken", "SentryDsn"),
         )
     },
 }

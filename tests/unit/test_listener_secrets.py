@@ -32,18 +32,6 @@ def test_a_secret_is_that_of_its_processes_alone_and_only_if_it_is_given(paramet
     assert variable.removeprefix("AIRDATE_").lower() in Settings.model_fields
 
 
-def test_who_starts_them_may_read_them() -> None:
-    [policy] = of_type(COMPUTE, "AWS::IAM::Role")["ExecutionRole"]["Policies"]
-    readable = [
-        str(statement["Resource"])
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Sid"].startswith("SecretsOf")
-    ]
-
-    assert len(readable) == 2
-    assert all(parameter in resources for resources in readable for parameter in SECRETS)
-
-
 def test_hubs_are_told_when_the_cache_before_the_site_has_the_new_feed() -> None:
     told = {variable["Name"]: variable["Value"] for variable in CONTAINERS["ProcessorTask"]["Environment"]}
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from honcho.environ import parse_procfile
+from pydantic import SecretStr
 
 from operations.doctor.queues import VARIABLES
 from operations.messaging import dead_letter_queue
@@ -300,12 +301,63 @@ def test_a_container_is_told_what_the_outputs_tell(name: str) -> None:
     assert told >= set(variables(TEMPLATE, MEDIA))
 
 
+SECRETS = {"AIRDATE_DATABASE_URL"} | {
+    f"AIRDATE_{name.upper()}"
+    for name, field in Settings.model_fields.items()
+    if field.annotation is SecretStr and field.validation_alias is None  # AWS's own are the role's
+}
+
+
+def secrets_of(container: dict[str, Any]) -> dict[str, Any]:
+    """By variable, from where each has its value; those too that a container has only where a parameter says so."""
+    listed = [each["If"][1] if "If" in each else each for each in container["Secrets"]]
+    return {each["Name"]: each["ValueFrom"] for each in listed}
+
+
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_no_secret_stands_in_a_task_definition(name: str) -> None:
-    secrets = [name for name in Settings.model_fields if re.search("secret|password|database_url|token", name)]
     told = {variable["Name"] for variable in CONTAINERS[name]["Environment"]}
 
-    assert not told & {f"AIRDATE_{secret.upper()}" for secret in secrets}
+    assert not told & SECRETS
+
+
+def test_each_secret_can_be_given_to_who_needs_it() -> None:
+    assert {variable for container in CONTAINERS.values() for variable in secrets_of(container)} == SECRETS
+
+
+def test_ecs_may_read_each_secret_of_either_kind() -> None:
+    given = {value["Ref"] for container in CONTAINERS.values() for value in secrets_of(container).values()}
+    [policy] = COMPUTE["Resources"]["ExecutionRole"]["Properties"]["Policies"]
+    readable = [
+        {(each["If"][1] if "If" in each else each)["Ref"] for each in statement["Resource"]}
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement.get("Sid", "").startswith("SecretsOf")
+    ]
+
+    assert readable == [given, given]
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_any_other_variable_is_given_by_one_file_that_no_process_can_change(name: str) -> None:
+    file = {"Sub": "arn:${AWS::Partition}:s3:::${MediaBucket}/${EnvironmentFile}"}
+    allowed = COMPUTE["Parameters"]["EnvironmentFile"]["AllowedPattern"]
+
+    assert CONTAINERS[name]["EnvironmentFiles"] == {
+        "If": ["WithEnvironmentFile", [{"Type": "s3", "Value": file}], {"Ref": "AWS::NoValue"}]
+    }
+    # Roles of processes write below work/ and site/ alone (test_least_privilege.py); what is below site/ is public.
+    assert re.fullmatch(allowed, "config/airdate.env")
+    assert not re.fullmatch(allowed, "site/airdate.env")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_process_may_be_let_out_where_its_listeners_and_models_are(name: str) -> None:
+    groups = SERVICES[name]["NetworkConfiguration"]["AwsvpcConfiguration"]["SecurityGroups"]
+
+    assert groups == [
+        {"Ref": "SecurityGroup"},
+        {"If": ["WithExtraSecurityGroup", {"Ref": "ExtraSecurityGroupId"}, {"Ref": "AWS::NoValue"}]},
+    ]
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
