@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from operations.doctor.providers import encoder, proven, spoken, voice, writer
 from podcasting.database import Database
 from podcasting.errors import Permanent
 from podcasting.providers.voices import Samples
+from podcasting.providers.voices.kokoro import KokoroVoice
 from settings import SettingsError, settings
 from tasks import wiring
 from tasks.readiness.findings import Finding, Level
@@ -166,6 +168,29 @@ def test_the_encoder_of_m4a_is_looked_for_where_a_podcast_chose_it(sqlite: Datab
 
     assert len(before) == 1
     assert after == ["MP3 (libmp3lame)", "AAC (aac)"]
+
+
+@pytest.mark.usefixtures("embedded")
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_second_voice_of_this_machine_is_heard(sqlite: Database, add_podcast: Any, language: str) -> None:
+    add_podcast(sqlite, language=language, production={"speaking": {"engine": "kokoro"}})
+
+    [finding] = [each for each in providers.findings() if "kokoro" in each.found]
+
+    assert finding.level is Level.OK
+    assert re.fullmatch(r"voice kokoro: spoke \d\.\d s; no key, no network", finding.found)
+
+
+def test_a_second_voice_that_cannot_be_loaded_is_told() -> None:
+    class Unloadable(KokoroVoice):
+        def speak(self, text: str, host: int) -> Samples:  # noqa: ARG002 - the port's
+            raise OSError("libonnxruntime.so: cannot open shared object file")
+
+    finding = proven("voice kokoro", Unloadable(providers.OF_NO_PODCAST))
+
+    assert finding.level is Level.FAIL
+    assert "libonnxruntime.so" in finding.found
+    assert "'airdate[voices]'" in finding.fix
 
 
 def test_a_provider_with_a_key_speaks_for_itself() -> None:

@@ -47,6 +47,7 @@ _SPEED = 1.0
 _PAUSE_SECONDS = 0.18
 """Between two sentences that were made apart, which are trimmed."""
 _AUDIBLE, _KEPT_SECONDS = 0.01, 0.04
+_PROOF = {"en": "Airdate is ready.", "ja": "準備ができました。"}
 _KANA_OR_KANJI = re.compile(r"[぀-ヿ㐀-䶿一-鿿々〆ヶ]")
 
 
@@ -91,6 +92,21 @@ class KokoroVoice:
         if not any(map(len, made)):
             raise Permanent(f"kokoro finds nothing to say in {text!r}; change the script")
         return np.clip(joined(made), -1, 1)
+
+    def prove(self) -> str:
+        """See :class:`operations.doctor.providers.Provable`: speaks, which costs nothing.
+
+        Raises:
+            Permanent: its model or what runs it cannot be loaded; says what to install.
+        """
+        try:
+            samples = self.speak(_PROOF.get(self._language, _PROOF["en"]), 0)
+        except (ImportError, OSError) as error:
+            raise Permanent(
+                f"it cannot be loaded: {error}; install what it needs again: "
+                "pip install --force-reinstall 'airdate[voices]'"
+            ) from error
+        return f"spoke {len(samples) / SAMPLE_RATE:.1f} s; no key, no network"
 
 
 _LOADING = threading.Lock()
