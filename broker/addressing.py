@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
 from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
 from kombu.exceptions import InconsistencyError
 from kombu.transport import SQS
 from kombu.transport.virtual.base import queue_declare_ok_t
@@ -61,6 +63,12 @@ def _telling(on_request: Callable[[str], None]) -> Callable[..., None]:
     return tell
 
 
+@cache
+def _descriptions() -> Any:
+    """botocore's descriptions of AWS's services, and who reads them: once in a process."""
+    return Session().get_component("data_loader")
+
+
 class AddressingChannel(SQS.Channel):
     """kombu's channel, with queues known by URL and ephemeral queues apart."""
 
@@ -74,7 +82,15 @@ class AddressingChannel(SQS.Channel):
 
     # Clients --------------------------------------------------------------------------------------
 
-    def _new_boto_client(self, *args: Any, config: Config | None = None, **kwargs: Any) -> Any:
+    def _new_boto_client(
+        self,
+        service: str,
+        region: str | None,
+        access_key_id: str | None,
+        secret_access_key: str | None,
+        session_token: str | None = None,
+        config: Config | None = None,
+    ) -> Any:
         # Two attempts, each of a connection and an answer: four waits in the time that a publish may take.
         wait = max(0.5, (self.options.publish_timeout - LONGEST_BOTO_BACKOFF_SECONDS) / (2 * ATTEMPTS))
         limits = Config(
@@ -87,7 +103,21 @@ class AddressingChannel(SQS.Channel):
         )
         told = Config(**(self.transport_options.get("client-config") or {}))
         merged = limits.merge(told)
-        client = super()._new_boto_client(*args, config=merged.merge(config) if config else merged, **kwargs)
+        # kombu's boto3.Session would read all of botocore's descriptions anew for each client, and each publish that
+        # fails has the next make one: six times the processor's time, seconds on a busy machine in an outage.
+        session = Session()
+        session.register_component("data_loader", _descriptions())
+        client = session.create_client(
+            service,
+            region_name=region,
+            use_ssl=self.is_secure is not False,
+            endpoint_url=self.endpoint_url,
+            # None has botocore look for them, and so has the nothing of an address.
+            aws_access_key_id=access_key_id or None,
+            aws_secret_access_key=secret_access_key or None,
+            aws_session_token=session_token or None,
+            config=merged.merge(config) if config else merged,
+        )
         client.meta.events.register("before-parse.sqs", _check_answer)
         if self.options.on_request is not None:
             client.meta.events.register("before-send.sqs", _telling(self.options.on_request))

@@ -222,6 +222,7 @@ def test_publishing_in_an_outage_fails_clearly_and_in_time(endpoints: Endpoints,
         (rig,) = made.values()
         publisher = rig.worker(start=False, publish_at=rig.proxy.endpoint, options={"publish_timeout": PUBLISH_TIMEOUT})
         publisher.producer.conf.task_publish_retry = False  # as celeryconfig
+        rig.worker(start=False).publish("noop")  # past the proxy: what a process loads but once is no part of an outage
         FAULTS[fault](rig.proxy)
         began = time.monotonic()
         with pytest.raises(PublishFailed, match=rig.queue.name):

@@ -243,7 +243,6 @@ def test_a_channel_is_made_knowing_its_client() -> None:
 def test_every_client_is_made_in_the_method_that_we_override() -> None:
     assert "self._new_boto_client(" in inspect.getsource(SQS.Channel.new_sqs_client)
     assert "self.channel._new_boto_client(" in inspect.getsource(SNS)
-    assert "client_config.merge(config)" in inspect.getsource(SQS.Channel._new_boto_client)
 
 
 def test_a_missing_queue_is_told_by_the_exception_that_makes_kombu_create_it() -> None:
