@@ -185,13 +185,13 @@ def _published(studio: Studio, podcast_id: str) -> Iterator[PublishedFiles]:
 
 
 def _bring(site: Storage, files: PublishedFiles, left: list[Place], here: Place) -> None:
-    """Copy what is missing here from wherever it was left."""
+    """Copy what is missing here, or was emptied by a worker that came late, from wherever it was left."""
     for name in KEYS:
         public: str = getattr(files, name)
-        if site.size(here.key(public)) is not None:
+        if site.size(here.key(public)):
             continue
         for place in left:
-            if site.size(place.key(public)) is not None:
+            if site.size(place.key(public)):
                 content_type, cache_seconds = _served_as(name, files)
                 site.put(
                     here.key(public),

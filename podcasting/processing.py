@@ -10,7 +10,7 @@ from podcasting.providers.writers import Script
 from podcasting.stages.check import AudioDamaged, Checked, CheckInput, check
 from podcasting.stages.cover import Cover, CoverInput, cover
 from podcasting.stages.master import Mastered
-from podcasting.stages.publish import PublishedFiles, PublishInput, publish
+from podcasting.stages.publish import PublishedFiles, PublishInput, empty, publish
 from podcasting.stages.transcript import TranscriptInput, Transcripts, transcript
 from podcasting.work import Work
 
@@ -81,10 +81,12 @@ def process(work: Work) -> None:
     key = fingerprint("publish", files, place.below) if place.below else fingerprint("publish", files)
     work.run("publish", key, put_and_release, PublishedFiles)
     studio.database.episodes.release(work.lease, studio.now())
-    # Whoever moves a podcast's files moves those of episodes that are released. This one was not yet, just now.
-    moved = files_of(studio.database.podcasts.get(podcast.id))
-    if moved != place:
-        publish(files, studio.workspace, PlacedStorage(studio.site, moved))
+    # Whoever moves a podcast's files moves those of episodes that are released. This one was not yet, just now; and
+    # what this worker put where they are no more must not stay there. Looked at again until nobody moved them.
+    while (moved := files_of(studio.database.podcasts.get(podcast.id))) != place:
+        put = publish(files, studio.workspace, PlacedStorage(studio.site, moved))
+        empty(put, PlacedStorage(studio.site, place))
+        place = moved
 
     # The feed is made from the database alone, so it is made anew each time this line is reached.
     work.run(

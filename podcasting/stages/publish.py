@@ -93,6 +93,16 @@ def publish(given: PublishInput, workspace: Storage, site: Storage) -> Published
     return files
 
 
+def empty(files: PublishedFiles, site: Storage) -> None:
+    """Leave nothing in an episode's files. A worker on AWS may write and not delete (infrastructure/permissions.yaml).
+
+    Raises:
+        Retryable, Throttled: the store failed.
+    """
+    for key in (files.audio, files.vtt, files.srt, files.json_transcript, files.chapters, files.cover):
+        site.put(key, b"", content_type="text/plain")
+
+
 def chapters_json(chapters: Sequence[Chapter]) -> bytes:
     """``chapters`` in the Podcasting 2.0 JSON Chapters Format, version 1.2.0; times in seconds."""
     entries = []

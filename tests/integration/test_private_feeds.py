@@ -207,6 +207,14 @@ def test_a_worker_that_publishes_meanwhile_follows(house: PublishingHouse) -> No
     assert len(heard) == 2
     assert all(site.size(key) for key in heard)
     assert site.size("my-show/feed.xml") is None
+    assert not any(content for key, content in site.contents.items() if key.startswith("my-show/my-show-"))
+    assert not site.size("my-show/cover.jpg")
+
+    private_feeds.show(house.studio, "my-show")
+
+    public = feedparser.parse(site.get("my-show/feed.xml"))
+    assert all(site.size(entry.enclosures[0].href.removeprefix(f"{SITE}/")) for entry in public.entries)
+    assert not any(content for key, content in site.contents.items() if key.startswith("my-show/private/"))
 
 
 def test_a_worker_that_knew_no_better_takes_back_what_it_wrote(house: PublishingHouse) -> None:
