@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-from pathlib import Path
+from functools import partial
 from typing import BinaryIO
 
 import click
 
 from operations.dead_letters.audit import who
+from operations.in_editor import in_editor
 from operations.opened import database
 from operations.output import as_json, show_json
 from podcasting.database.reviews import why_not
@@ -48,7 +48,8 @@ def edit(episode_id: str, source: BinaryIO | None) -> None:
     """Change a script that waits for approval: in $EDITOR, or by the text in a file.
 
     Words, titles, turns and who speaks them may be changed; sections and their addresses belong to the stories.
-    What a person wrote is spoken whatever settings change afterwards; approve it when it is ready.
+    What a person wrote is spoken whatever settings change afterwards; approve it when it is ready. An editor with a
+    window of its own has to be told to wait, as by EDITOR="code --wait".
 
     \b
     Examples:
@@ -64,17 +65,12 @@ def edit(episode_id: str, source: BinaryIO | None) -> None:
         return
     if not sys.stdin.isatty() and not (os.environ.get("VISUAL") or os.environ.get("EDITOR")):
         raise click.UsageError("there is no terminal for an editor here: say --file FILE")
-    with tempfile.NamedTemporaryFile(prefix=f"{episode_id}-", suffix=".txt", delete=False) as kept:
-        kept.write(text_of(database(), episode_id).encode())
-    path = Path(kept.name)
-    click.edit(filename=str(path))
-    try:
-        _take(episode_id, path.read_bytes())
-    except Permanent as error:
-        raise Permanent(
-            f"{error}; your text is kept: mend it, then `airdate episodes edit {episode_id} --file {path}`"
-        ) from error
-    path.unlink()
+    in_editor(
+        text_of(database(), episode_id),
+        partial(_take, episode_id),
+        name=episode_id,
+        resume=f"airdate episodes edit {episode_id}",
+    )
 
 
 def _take(episode_id: str, content: bytes) -> None:
@@ -88,7 +84,10 @@ def _take(episode_id: str, content: bytes) -> None:
 @click.argument("episode_ids", metavar="[EPISODE]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every episode that waits for approval.")
 @click.option("--podcast", "podcast_id", default=None, help="Those of this podcast that wait for approval.")
-def approve(episode_ids: tuple[str, ...], podcast_id: str | None, *, everything: bool) -> None:
+@click.option(
+    "--script", "key", default=None, metavar="KEY", help="Only if nobody changed it since `script` showed this key."
+)
+def approve(episode_ids: tuple[str, ...], podcast_id: str | None, *, everything: bool, key: str | None) -> None:
     """Have scripts that wait for approval spoken and published.
 
     The episode goes to a worker at once, or with the next tick of discovery while SQS can't be reached. To approve
@@ -97,22 +96,15 @@ def approve(episode_ids: tuple[str, ...], podcast_id: str | None, *, everything:
     \b
     Examples:
       airdate episodes approve my-show-20261124t060000
+      airdate episodes approve my-show-20261124t060000 --script 978d9706763b9330c6098d15011bab0b
       airdate episodes approve --podcast my-show
       airdate episodes list --waiting
     """
-    if bool(episode_ids) + everything + (podcast_id is not None) != 1:
-        raise click.UsageError("say which: ids of episodes, or --podcast, or --all")
-    if podcast_id is not None:
-        database().podcasts.get(podcast_id)
-    if not episode_ids:
-        found = database().episodes.newest(podcast_id=podcast_id, awaiting_approval=True, limit=None)
-        episode_ids = tuple(episode.id for episode in found)
-        if not episode_ids:
-            click.echo("no episode waits for approval")
+    episode_ids = _chosen(episode_ids, podcast_id, everything=everything, key=key)
     approved, refused = [], 0
     for episode_id in episode_ids:
         try:
-            episode, now_it_is = database().reviews.approve(episode_id, wiring.utc_now(), by=who())
+            episode, now_it_is = database().reviews.approve(episode_id, wiring.utc_now(), by=who(), key=key)
         except Permanent as error:
             if len(episode_ids) == 1:
                 raise
@@ -127,6 +119,23 @@ def approve(episode_ids: tuple[str, ...], podcast_id: str | None, *, everything:
     _send(approved)
     if refused:
         raise Permanent(f"{refused} of {len(episode_ids)} were not approved")
+
+
+def _chosen(
+    episode_ids: tuple[str, ...], podcast_id: str | None, *, everything: bool, key: str | None
+) -> tuple[str, ...]:
+    if bool(episode_ids) + everything + (podcast_id is not None) != 1:
+        raise click.UsageError("say which: ids of episodes, or --podcast, or --all")
+    if key is not None and len(episode_ids) != 1:
+        raise click.UsageError("--script is the key of one script: give the one episode that it belongs to")
+    if episode_ids:
+        return episode_ids
+    if podcast_id is not None:
+        database().podcasts.get(podcast_id)
+    waiting = database().episodes.newest(podcast_id=podcast_id, awaiting_approval=True, limit=None)
+    if not waiting:
+        click.echo("no episode waits for approval")
+    return tuple(episode.id for episode in waiting)
 
 
 def _send(episode_ids: list[str]) -> None:

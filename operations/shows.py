@@ -76,6 +76,13 @@ def podcasts() -> None:
     default=None,
     help="When the first episode is due, in UTC; now by default.",
 )
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="SETTING=VALUE",
+    help="How it is made, from its first episode on: review=true, hosts=Ada,Ben. May be given several times.",
+)
 @as_json
 def add(
     title: str,
@@ -87,14 +94,18 @@ def add(
     owner: str | None,
     language: str,
     first: datetime | None,
+    changes: tuple[str, ...],
     *,
     in_json: bool,
 ) -> None:
     """Add a podcast; its first episode is due at once, or at --first.
 
+    `airdate podcasts settings PODCAST`, of any podcast, shows what --set takes.
+
     \b
     Examples:
       airdate podcasts add "My show" --source https://example.org/feed.xml --every 1d
+      airdate podcasts add "Read first" --source https://example.org/feed.xml --set review=true
       airdate podcasts add "Weekly" --source a.xml --source b.xml --every 1w --first 2027-01-04T06:00
     """
     now = wiring.utc_now().replace(microsecond=0)
@@ -115,6 +126,8 @@ def add(
     except ValidationError as error:
         problem = error.errors()[0]
         raise InvalidPodcast(f"{problem['loc'][0]} {problem['input']!r}: {problem['msg']}") from None
+    for change in changes:
+        podcast = production.changed(podcast, *production.pair(change))
     database().podcasts.add(podcast, now)
     if in_json:
         show_json(podcast)

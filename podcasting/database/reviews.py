@@ -39,18 +39,21 @@ class Reviews:
         return found
 
     @again
-    def approve(self, episode_id: str, now: datetime, *, by: str) -> tuple[Episode, bool]:
+    def approve(self, episode_id: str, now: datetime, *, by: str, key: str | None = None) -> tuple[Episode, bool]:
         """Let a script be spoken: the episode goes on at once. Whether it was this call that did it, too.
 
-        To approve one again does nothing.
+        To approve one again does nothing. With ``key``, only the script of that key is approved; of one that a
+        person wrote the hash will do.
 
         Raises:
             UnknownEpisode: there is none of that id.
-            Permanent: it does not await approval, and nobody approved it.
+            Permanent: it does not await approval, and nobody approved it; or its script has another key by now.
         """
         with self._engine.begin() as connection:
             goes_on = _goes_on(now) | {"approved_at": now}
             row = _change(connection, episode_id, **goes_on)
+            # The episode is ours until the transaction ends, so nobody puts another script there meanwhile.
+            _require_key(connection, episode_id, key)
             if row is not None:
                 note(connection, episode_id, Happened.APPROVED, now, detail=by)
                 return episode_from(row), True
@@ -138,6 +141,18 @@ class Reviews:
 def key_of(script: Script) -> str:
     """The key of a script that a person wrote."""
     return BY_HAND + fingerprint("script", script)
+
+
+def _require_key(connection: Connection, episode_id: str, key: str | None) -> None:
+    if key is None:
+        return
+    script = select(stages.c.key).where(stages.c.episode_id == episode_id, stages.c.name == "script")
+    found = connection.scalar(script)
+    if found is not None and found.removeprefix(BY_HAND) != key.removeprefix(BY_HAND):
+        raise Permanent(
+            f"the script of {episode_id} is another than {key} by now; "
+            f"`airdate episodes script {episode_id}` shows it, and you approved nothing"
+        )
 
 
 def _goes_on(now: datetime) -> dict[str, object]:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, update
 
 from podcasting.database import Database
-from podcasting.database.checkpoints import Checkpoint
+from podcasting.database.checkpoints import BY_HAND, Checkpoint
 from podcasting.database.history import Happened
 from podcasting.database.leases import Lease
 from podcasting.database.reviews import key_of
@@ -313,6 +313,22 @@ class TestApproving:
         assert again.approved_at == first.approved_at
         assert database.claims.episodes(clock.now, seconds=300, limit=10) == [], "what is on its way is not sent again"
         assert events(database, resting.id).count(Happened.APPROVED) == 1
+
+    def test_what_somebody_changed_after_it_was_read_is_not_approved_with_its_key(
+        self, database: Database, resting: Episode, clock: Clock
+    ) -> None:
+        database.reviews.edit(resting.id, "made", other("Ann's"), clock.now, by="ann")
+
+        with pytest.raises(Permanent, match=f"the script of {resting.id} is another than made by now"):
+            database.reviews.approve(resting.id, clock.now, by="ben", key="made")
+        assert database.episodes.get(resting.id).awaits_approval
+        assert Happened.APPROVED not in events(database, resting.id)
+
+        key = key_of(other("Ann's"))
+        assert database.reviews.approve(resting.id, clock.now, by="ben", key=key.removeprefix(BY_HAND))[1]
+        assert not database.reviews.approve(resting.id, clock.now, by="ben", key=key)[1]
+        with pytest.raises(Permanent, match="is another than made by now"):
+            database.reviews.approve(resting.id, clock.now, by="cleo", key="made")
 
     def test_only_what_rests_is_approved(self, database: Database, podcast: Podcast, clock: Clock) -> None:
         assert podcast.production.review

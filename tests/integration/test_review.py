@@ -29,6 +29,7 @@ from podcasting.review import edited, script_of, text_of
 from podcasting.stages.publish import PublishedFiles
 from podcasting.stages.speech import SpeechInput, speak
 from podcasting.studio import Studio
+from tests.acceptance.conftest import EXAMPLES
 from tests.fakes.aws import NOBODY
 from tests.fakes.clock import Clock
 from tests.fakes.environment import PREFIXES, ROOT
@@ -371,13 +372,18 @@ def test_an_editor_changes_it(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    code = f"path.write_text(text.replace('Ada: ', 'Ada: {WORDS} ', 1))"
+    code = (
+        f"path.with_suffix('.new').write_text(text.replace('Ada: ', 'Ada: {WORDS} ', 1))\n"
+        "path.rename(f'{path}~')\n"
+        "path.with_suffix('.new').rename(path)\n"
+        "path.with_name(f'.{path.name}.swp').touch()"
+    )
 
     said = airdate.ok("episodes", "edit", at_rest.id, EDITOR=editor(tmp_path, code), VISUAL="")
 
     assert "changed" in said
     assert WORDS in airdate.ok("episodes", "script", at_rest.id)
-    assert list(tmp_path.glob("my-show-*")) == [], "nothing is left behind"
+    assert list(tmp_path.glob("my-show-*")) == [], "nothing is left behind, whatever an editor leaves"
 
 
 def test_a_mistake_in_the_editor_loses_no_word(
@@ -390,14 +396,75 @@ def test_a_mistake_in_the_editor_loses_no_word(
     mistake = airdate.mistake("episodes", "edit", at_rest.id, EDITOR=editor(tmp_path, code), VISUAL="")
 
     assert mistake.startswith("line ")
-    (kept,) = tmp_path.glob("my-show-*")
+    (folder,) = tmp_path.glob("my-show-*")
+    assert folder.stat().st_mode & 0o077 == 0, "it is nobody else's business"
+    (kept,) = folder.iterdir()
     assert f"`airdate episodes edit {at_rest.id} --file {kept}`" in mistake
     assert WORDS in kept.read_text()
     assert WORDS not in airdate.ok("episodes", "script", at_rest.id)
 
 
+def test_words_are_kept_of_an_editor_that_failed_after_it_wrote(
+    airdate: Shell, at_rest: Episode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    code = f"path.write_text(text.replace('Ada: ', 'Ada: {WORDS} ', 1))\nsys.exit(1)"
+
+    mistake = airdate.mistake("episodes", "edit", at_rest.id, EDITOR=editor(tmp_path, code), VISUAL="")
+
+    (kept,) = tmp_path.glob("my-show-*/*")
+    assert WORDS in kept.read_text()
+    assert mistake.endswith(f"your text is kept: mend it, then `airdate episodes edit {at_rest.id} --file {kept}`")
+    assert "changed" in airdate.ok("episodes", "edit", at_rest.id, "--file", str(kept))
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("path.unlink()", "the editor left no text (No such file or directory); nothing is changed"),
+        ("sys.exit(1)", "Editing failed; set EDITOR to one that works, or say --file FILE"),
+    ],
+)
+def test_of_an_editor_that_wrote_nothing_nothing_is_left(
+    airdate: Shell, at_rest: Episode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+    mistake = airdate.mistake("episodes", "edit", at_rest.id, EDITOR=editor(tmp_path, code), VISUAL="")
+
+    assert mistake.endswith(told)
+    assert list(tmp_path.glob("my-show-*")) == []
+
+
 def test_without_a_terminal_or_an_editor_a_file_is_asked_for(airdate: Shell, at_rest: Episode) -> None:
     assert "say --file FILE" in airdate.mistake("episodes", "edit", at_rest.id, code=2, EDITOR="", VISUAL="")
+
+
+def test_a_script_is_approved_by_the_key_under_which_it_was_read(airdate: Shell, at_rest: Episode) -> None:
+    def key() -> str:
+        return airdate.ok("episodes", "script", at_rest.id).split("<!-- script ")[1].split(" of ")[0]
+
+    read = key()
+    text, _ = changed_turn(airdate.ok("episodes", "script", at_rest.id))
+    airdate.ok("episodes", "edit", at_rest.id, "--file", "-", answer=text)
+
+    assert "is another than" in airdate.mistake("episodes", "approve", at_rest.id, "--script", read)
+    assert "one episode" in airdate.mistake("episodes", "approve", "--all", "--script", key(), code=2)
+    assert f"{at_rest.id}: approved" in airdate.ok("episodes", "approve", at_rest.id, "--script", key())
+
+
+def test_the_first_episode_of_a_podcast_that_is_added_with_review_waits_too(airdate: Shell, database: Database) -> None:
+    airdate.ok("podcasts", "add", "Read first", "--source", str(EXAMPLES), "--set", "review=true", "--set", "hosts=Ada")
+
+    added = database.podcasts.get("read-first")
+    assert added.production.review
+    assert added.hosts == ("Ada",)
+    assert "there is no setting 'revue'" in airdate.mistake(
+        "podcasts", "add", "Other", "--source", str(EXAMPLES), "--set", "revue=true"
+    )
+    assert [each.id for each in database.podcasts.all()] == ["read-first"]
 
 
 def test_rejected_it_is_skipped_with_the_reason(airdate: Shell, at_rest: Episode, database: Database) -> None:
