@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from podcasting.errors import NothingNew, Permanent, ProviderPaused, Retryable, Throttled
@@ -186,9 +186,11 @@ def _choose(
         # The whole text may show what the teaser hid: the same report in two newspapers.
         likeness = Likeness.of(page.title, entry.url, page.text)
         new = not any(likeness.is_near(other) for other in chosen)
-        reading.judge(candidate.judged(Verdict.USED if new else Verdict.LIKE_ANOTHER))
+        story = _story(candidate, page)
+        titled = replace(candidate, entry=entry.model_copy(update={"title": story.title}))
+        reading.judge(titled.judged(Verdict.USED if new else Verdict.LIKE_ANOTHER))
         if new:
-            stories.append(_story(candidate, page))
+            stories.append(story)
             chosen.append(likeness)
     return tuple(stories), tuple(also)
 

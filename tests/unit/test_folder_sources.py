@@ -105,6 +105,7 @@ def test_what_is_no_text_is_a_trouble_or_passed_over(folder: Path) -> None:
     assert [each.title for each in feed.entries] == ["Good"]
     told = "\n".join(feed.troubles)
     assert len(feed.troubles) == 5, told
+    assert f"{(folder / 'empty.md').as_uri()} is empty; write something into it, or remove it" in feed.troubles
     assert all(name in told for name in ("picture.txt", "feed.json", "data.json", "bomb.json", "empty.md"))
 
 
@@ -227,8 +228,8 @@ def test_a_file_that_did_not_change_is_not_read_again(folder: Path, name: str) -
     ("name", "body", "reason"),
     [
         ("picture.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is binary"),
-        ("empty.md", b"", "no text|not a feed"),
-        ("empty.txt", b" \n", "not a feed: it looks like an empty document"),
+        ("empty.md", b"", "is empty; write something into it, or remove it"),
+        ("empty.txt", b" \n", "is empty; write something into it"),
         ("words.xml", b"just words", "not a feed"),
         ("other.json", b'{"a": 1}', "neither a JSON Feed nor a transcript"),
         ("index.xml", b"<sitemapindex><sitemap><loc>https://a.org/s.xml</loc></sitemap></sitemapindex>", "is an index"),

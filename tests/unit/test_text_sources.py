@@ -198,6 +198,8 @@ def test_wording_stays_while_only_small_lines_change() -> None:
     ("body", "is_one"),
     [
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", True),
+        (b"\xff\xfe\0\0\0\xd8bad", True),
+        (b"\xef\xbb\xbfna\xefve", False),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj" + bytes(range(256)), True),
         (bytes(range(1, 9)) * 20, True),
         ("Grüße, 世界\n".encode(), False),

@@ -127,13 +127,24 @@ class Fetcher:
             request = client.build_request("GET", order.url, headers=_headers(order.accept, order.validators))
             for _ in range(MAX_REDIRECTS + 1):
                 self._wait_for_leave(request.url, order, deadline)
-                response = client.send(request, stream=True)
+                response = self._sent(client, request, order)
                 if response.next_request is None:
                     return self._read(response, order, deadline)
                 # httpx, when it follows by itself, reads a redirect's body without a bound.
                 response.close()
                 request = response.next_request
         raise Permanent(f"{order.shown} redirects more than {MAX_REDIRECTS} times; use the address it ends at")
+
+    @staticmethod
+    def _sent(client: httpx.Client, request: httpx.Request, order: _Order) -> httpx.Response:
+        try:
+            return client.send(request, stream=True)
+        except (Permanent, Retryable) as refusal:
+            if request.url == httpx.URL(order.url):
+                raise
+            # Told of an address that nobody has given, it would not say whose it is.
+            kind = Permanent if isinstance(refusal, Permanent) else Retryable
+            raise kind(f"{order.shown} redirects to what can't be read: {refusal}") from refusal
 
     def _wait_for_leave(self, url: httpx.URL, order: _Order, deadline: Deadline) -> None:
         began = time.monotonic()

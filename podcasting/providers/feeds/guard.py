@@ -133,10 +133,13 @@ class GuardedNetwork(httpcore.NetworkBackend):
         public = tuple(address for address in found if is_public(address))
         if not public:
             shown = f"[{host}]" if ":" in host else host
-            raise Permanent(
-                f"{shown}:{port} is a private address ({', '.join(found)}); "
-                f"to allow it set AIRDATE_ALLOWED_PRIVATE_HOSTS={shown}:{port}"
+            # Clouds hand out credentials on link-local addresses: whoever leads us there deserves no hint how to.
+            fix = (
+                "no source is on a link-local one, so correct the URL"
+                if any(ipaddress.ip_address(address).is_link_local for address in found)
+                else f"to allow it set AIRDATE_ALLOWED_PRIVATE_HOSTS={shown}:{port}"
             )
+            raise Permanent(f"{shown}:{port} is a private address ({', '.join(found)}); {fix}")
         return public[:_MOST_ADDRESSES]
 
     def _is_allowed(self, host: str, port: int) -> bool:

@@ -57,6 +57,8 @@ class LocalSources:
     def _read(self, document: Document, name: str, folder: Path | None) -> Feed:
         document = gunzipped(document, max_bytes=self._max_bytes)
         text = decode(document.body, document.charset)
+        if not text.strip():
+            raise Permanent(f"{document.url} is empty; write something into it, or remove it")
         kind = kind_of(document, text, name)
         if kind is Kind.PAGE:
             return page_as_feed(document, url=None)

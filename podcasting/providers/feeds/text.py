@@ -131,9 +131,17 @@ def _instead(letter: str) -> str:
 def is_binary(body: bytes) -> bool:
     """Whether ``body`` is no text in any encoding that is read: it holds what no text holds."""
     start = body[:_LOOKED_AT_BYTES]
-    if any(start.startswith(mark) for mark, _ in _MARKS):
-        return False
+    if marked := next((name for mark, name in _MARKS if start.startswith(mark)), None):
+        return marked != "utf-8" and not _is_decodable(body, marked)  # UTF-8's mark alone stands before other charsets
     return b"\0" in start or len(start.translate(None, _CONTROLS)) < len(start) * 0.95
+
+
+def _is_decodable(body: bytes, charset: str) -> bool:
+    try:
+        body.decode(charset)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def wording(text: str) -> str:
