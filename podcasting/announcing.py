@@ -22,10 +22,10 @@ from pydantic import (
     PlainSerializer,
     SecretStr,
     SerializationInfo,
-    StringConstraints,
     model_validator,
 )
 
+from podcasting.patterns import of_form
 from podcasting.redaction import HIDDEN
 
 WHOLE: Mapping[str, str] = {"secrets": "whole"}
@@ -131,7 +131,7 @@ def _is_public_address(value: str) -> str:
     return value
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+Name = Annotated[str, of_form(r"[a-z0-9][a-z0-9-]{0,39}", "a name of small letters, digits and hyphens, 40 at most")]
 Service = Annotated[
     SecretStr,
     Field(max_length=2000),

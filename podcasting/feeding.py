@@ -8,13 +8,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 
 from podcasting.announcing import WHOLE
 from podcasting.categories import checked_category
+from podcasting.patterns import of_form
 from podcasting.redaction import HIDDEN
 
-WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/?#<>\"]+[^\s<>\"]*$", max_length=2000)]
+WebAddress = Annotated[
+    str, Field(max_length=2000), of_form(r"https?://[^\s/?#<>\"]+[^\s<>\"]*", "https://HOST/PATH, without spaces")
+]
 """An http or https address that may stand in a link."""
 
 Category = Annotated[str, AfterValidator(checked_category)]
 """One of Apple's: ``News``, or ``News > Tech News``."""
+
+
+GUID_FORM = "a UUID in small letters, such as 2d7aa02d-65fc-5bec-8e96-7d32b527d4ee"
 
 
 def _told(value: str, info: SerializationInfo) -> str:
@@ -60,7 +66,7 @@ class Feeding(_Chosen):
     """Whether no more episodes will come; apps stop asking."""
     locked: bool = False
     """Whether other hosting platforms must not import the feed."""
-    email: Annotated[str, Field(pattern=r"^[^\s@<>]+@[^\s@<>]+$", max_length=254)] | None = None
+    email: Annotated[str, Field(max_length=254), of_form(r"[^\s@<>]+@[^\s@<>]+", "NAME@HOST")] | None = None
     """The owner's, for directories that prove ownership by it. Everybody can read it in the feed."""
     website: WebAddress | None = None
     """The podcast's own site; None: the page that Airdate makes."""
@@ -78,7 +84,7 @@ class Feeding(_Chosen):
     """By purpose, what a platform wants to find in the feed: feed.texts.applepodcastsverify=…"""
     moved_to: WebAddress | None = None
     """The address of the feed that listeners are to follow from now on: the podcast moved to another host."""
-    guid: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")] | None = None
+    guid: Annotated[str, of_form(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", GUID_FORM)] | None = None
     """Its podcast:guid, for life; None: made of the feed's address when it first publishes, and kept from then on."""
     private: Privacy | None = None
     """Set by `airdate podcasts feeds`: who is told where a private podcast is."""

@@ -90,6 +90,23 @@ def test_what_cannot_be_is_refused_by_name_and_not_repeated(path: str, value: st
     assert value not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("announcing.webhooks.My_Site", "https://app.example.org", "a name of small letters, digits and hyphens"),
+        ("feed.moved_to", "ftp://elsewhere.example.net", "it must be https://HOST/PATH"),
+        ("feed.website", "https://", "it must be https://HOST/PATH"),
+        ("feed.email", "ann", "it must be NAME@HOST"),
+        ("feed.guid", "7", "a UUID in small letters"),
+    ],
+)
+def test_what_is_of_another_form_is_told_the_form_in_words(setting: str, value: str, said: str) -> None:
+    with pytest.raises(InvalidPodcast, match=said) as refused:
+        changed(a_podcast(), setting, value)
+
+    assert str(refused.value).startswith(setting)
+
+
 @pytest.mark.parametrize("size", [23, 65])
 def test_a_key_is_as_long_as_the_specification_has_it(size: int) -> None:
     key = new_key()[:6] + base64.b64encode(b"k" * size).decode()
