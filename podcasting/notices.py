@@ -155,6 +155,9 @@ class _Telling:
         if target is None:
             self._settle(notice, NoticeState.DROPPED, "it is no longer among the settings")
             return
+        if isinstance(target, Hub | Podping) and podcast.production.feed.private is not None:
+            self._settle(notice, NoticeState.DROPPED, "the podcast is private: nobody is told where its feed is")
+            return
         settled = notice.created_at + timedelta(seconds=self.pace.feed_settles)
         if isinstance(target, Hub | Podping) and self.studio.now() < settled:
             self._put_off(notice, settled, "waits until caches have the new feed", tried=False)

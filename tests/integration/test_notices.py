@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from podcasting import generation, processing
+from podcasting import generation, private_feeds, processing
 from podcasting.announcing import NOBODY, Announcing, Hub, Notification, Podping, Target, Webhook, new_key
 from podcasting.attempt import attempt
 from podcasting.database.notices import Notice, NoticeState
@@ -367,6 +367,21 @@ def test_a_target_that_was_taken_off_is_told_nothing_more(
 
     assert tell(studio, listeners).dropped == 1
     assert receiver.told == []
+
+
+def test_hubs_and_directories_hear_nothing_of_a_private_podcast_and_nobody_is_alarmed(
+    studio: Studio, listeners: LocalListeners, receiver: Receiver, add_show: Callable[..., None]
+) -> None:
+    add_show(websub=[receiver.url("/hub")], podping=True)
+    private_feeds.hide(studio, "my-show")
+    published(studio)
+
+    done = tell(studio, listeners)
+
+    assert (done.delivered, done.dropped, done.put_off) == (1, 2, 0)
+    [told] = receiver.told
+    assert (told.path, told.event["data"]["feedUrl"], told.event["data"]["pageUrl"]) == ("/hooks", None, None)
+    assert studio.database.alarms.standing(studio.now(), quiet_seconds=DAY) == []
 
 
 def test_hubs_wait_until_caches_have_the_new_feed(

@@ -5,6 +5,7 @@ Redirects are not followed: what was checked is what is asked, and a POST that m
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from html import unescape
 from http import HTTPStatus
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -29,6 +31,7 @@ MOST_BYTES = 64 * 1024
 """Of an answer, which says nothing we need; more than this is a receiver gone wrong, and is not read."""
 LONGEST_SAID = 120
 """Characters of an answer that are kept for people."""
+PAGE_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 MAY_PASS = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 
 
@@ -38,7 +41,7 @@ class Answer:
 
     status: int
     text: str
-    """The beginning of its body, in one line."""
+    """The beginning of its body, in one line; of a web page, its title."""
 
 
 @dataclass(frozen=True)
@@ -125,5 +128,8 @@ def _beginning(response: httpcore.Response) -> str:
             body += chunk
             if len(body) > MOST_BYTES:
                 break
-    text = "".join(letter if letter.isprintable() else " " for letter in body[:1000].decode("utf-8", "replace"))
+    text = "".join(letter if letter.isprintable() else " " for letter in body[:1000].decode("utf-8", "replace")).strip()
+    if text.startswith("<"):
+        titled = PAGE_TITLE.search(text)
+        text = unescape(titled[1]) if titled else ""
     return " ".join(text.split())[:LONGEST_SAID]
