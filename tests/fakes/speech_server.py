@@ -340,8 +340,3 @@ def _handler(server: SpeechServer) -> type[HttpHandler]:
         do_GET = do_POST = _answer
 
     return Handler
-
-
-def speaking() -> SpeechServer:
-    """One, to be entered."""
-    return SpeechServer()

@@ -16,7 +16,7 @@ from podcasting.providers.voices.http_voice import Account
 from podcasting.providers.voices.openai import OpenAIVoice
 from podcasting.providers.voices.polly import PollyVoice
 from podcasting.providers.voices.web_voice import WebVoice
-from tests.fakes.speech_server import KEY, SpeechServer, speaking
+from tests.fakes.speech_server import KEY, SpeechServer
 
 PATIENT = 30.0
 """Seconds: longer than any answer takes on a busy machine."""
@@ -63,7 +63,7 @@ _clients: list[Any] = []
 @contextmanager
 def speech_services() -> Iterator[SpeechServer]:
     """The server, while it runs; the connections of those who asked it are closed in the end."""
-    with speaking() as server:
+    with SpeechServer() as server:
         yield server
         while _clients:
             _clients.pop().close()

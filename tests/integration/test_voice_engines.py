@@ -45,7 +45,7 @@ TURNS = 5
 
 @pytest.fixture
 def server() -> Iterator[SpeechServer]:
-    with speech.speaking() as running:
+    with SpeechServer() as running:
         yield running
 
 
