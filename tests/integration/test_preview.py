@@ -18,7 +18,7 @@ from podcasting.models import Podcast
 from podcasting.observing import spent
 from podcasting.preview import Preview, preview
 from podcasting.protection import protected
-from podcasting.providers.feeds import Entry, Feed, Validators
+from podcasting.providers.feeds import Entry, Feed, Page, Validators
 from podcasting.providers.writers import Brief, Script
 from podcasting.stages.collect import entry_key
 from podcasting.stages.judging import Verdict
@@ -27,7 +27,7 @@ from podcasting.work import Work
 from tests.acceptance.conftest import EXAMPLES
 from tests.fakes.shell import Shell
 from tests.fakes.sources import FakeSources
-from tests.fakes.stories import feed_of
+from tests.fakes.stories import STORIES, feed_of
 
 AddPodcast = Callable[..., Podcast]
 SOURCE = "https://example.org/feed.xml"
@@ -114,6 +114,27 @@ def test_each_entry_has_its_verdict(studio: Studio, podcast: Podcast) -> None:
     doubled = look(studio, podcast, write=False)
     assert sorted(verdicts(doubled).values()) == ["like another", "no text", "used", "used", "used", "used"]
     assert found.script is None
+
+
+def test_what_is_used_is_called_what_its_story_is_called(studio: Studio, podcast: Podcast) -> None:
+    assert isinstance(studio.sources, FakeSources)
+    page = Entry(key="page", title="", url="https://example.org/p", author=None, published_at=None, text="")
+    post = page.model_copy(
+        update={
+            "key": "post",
+            "url": "https://t.me/it/2",
+            "text": f"The lamp is lit again. {STORIES['tides'][1]}",
+            "is_whole": True,
+        }
+    )
+    studio.sources.feeds[SOURCE] = Feed(title="A sitemap", entries=(page, post), validators=Validators())
+    studio.sources.pages["https://example.org/p"] = Page(title="Bees in winter", text=STORIES["bees"][1])
+
+    found = look(studio, podcast, write=False)
+
+    assert [each.entry.title for each in found.entries] == [story.title for story in found.stories]
+    assert found.entries[0].entry.title == "Bees in winter"
+    assert found.entries[1].entry.title.startswith("The lamp is lit again.")
 
 
 def test_however_many_there_is_no_room_for_each_is_told(studio: Studio, podcast: Podcast) -> None:
