@@ -43,6 +43,10 @@ class LoopbackServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Answer nobody any more."""
         self.closing.set()
         self._server.shutdown()
         self._server.server_close()

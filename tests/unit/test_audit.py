@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +18,7 @@ from audit.__main__ import audit
 from audit.dependencies import IGNORED, LOCKS
 from tests.fakes.aws import NOBODY
 from tests.fakes.environment import ROOT
+from tests.fakes.loopback_server import HttpHandler, LoopbackServer
 
 LOCK = """\
 six==1.17.0 \\
@@ -46,34 +45,20 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-class Advisories(BaseHTTPRequestHandler):
+class Advisories(HttpHandler):
     """An OSV service (osv.dev's API, version 1) that knows of one vulnerability."""
 
     about: ClassVar[dict[str, Any]] = {}
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        known = self.about.get(asked["package"]["name"])
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(json.dumps({"vulns": [known]} if known else {}).encode())
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
-        """Say nothing."""
+        known = self.about.get(json.loads(self.body())["package"]["name"])
+        self.answer(200, {}, json.dumps({"vulns": [known]} if known else {}).encode())
 
 
 @contextmanager
 def advisories(**about: Any) -> Iterator[str]:
-    handler = type("Handler", (Advisories,), {"about": about})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1/query"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with LoopbackServer(type("Handler", (Advisories,), {"about": about})) as server:
+        yield f"{server.address}/v1/query"
 
 
 BAD_SIX = {

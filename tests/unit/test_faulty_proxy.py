@@ -7,23 +7,17 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tests.fakes.faulty_proxy import FaultyProxy
+from tests.fakes.loopback_server import HttpHandler, LoopbackServer
 
 PATIENCE = 0.3
 """How long silence must last to count as such."""
 
 
-class QuietServer(ThreadingHTTPServer):
-    def handle_error(self, *_: object) -> None:
-        """Connections that break are what is tested here."""
-
-
-class Target:
+class Target(LoopbackServer):
     """Answers each POST with what was posted, once ``hold`` is set; a GET in chunks."""
 
     def __init__(self) -> None:
@@ -32,19 +26,16 @@ class Target:
         self.hold.set()
         target = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(HttpHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.body()
                 assert "Expect" not in self.headers
                 target.asked.append(body)
                 target.hold.wait(10)
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.answer(200, {}, body)
 
             def do_GET(self) -> None:
                 self.send_response(200)
@@ -53,20 +44,7 @@ class Target:
                 for piece in (b"3\r\nabc\r\n", b"2\r\nde\r\n", b"0\r\n\r\n"):
                     self.wfile.write(piece)
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = QuietServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
-        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def close(self) -> None:
-        self.hold.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
 
 
 class Client:
@@ -103,13 +81,13 @@ class Client:
 
 @pytest.fixture
 def target() -> Iterator[Target]:
-    with closing(Target()) as served:
+    with Target() as served:
         yield served
 
 
 @pytest.fixture
 def proxy(target: Target) -> Iterator[FaultyProxy]:
-    with FaultyProxy(target.endpoint) as started:
+    with FaultyProxy(target.address) as started:
         yield started
 
 
