@@ -19,6 +19,7 @@ from podcasting.providers.feeds.folders import MAX_DEPTH, MAX_FILES
 from podcasting.providers.feeds.local import LocalSources
 from podcasting.providers.feeds.web import WebSources
 from tests.fakes.documents import WORDS, article, document, rss
+from tests.fakes.telegram import Post, channel_page
 
 MONDAY = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
@@ -293,3 +294,18 @@ def test_no_bytes_make_a_reader_stumble(body: bytes, name: str, media_type: str)
 
     for entry in (entry for feed in feeds for entry in feed.entries):
         assert all(letter.isprintable() or letter == "\n" for letter in entry.title + entry.text)
+
+
+def test_a_saved_page_of_a_channel_has_its_posts(folder: Path) -> None:
+    saved = folder / "Tide News – Telegram.html"
+    saved.write_bytes(
+        channel_page(Post(41, MONDAY, "High water came at noon."), Post(42, MONDAY, f"Low water. {WORDS}"))
+    )
+    sources = WebSources(allow_files=True)
+
+    feed = sources.feed(str(saved), None)
+
+    assert feed is not None
+    assert feed.title == "Tide News"
+    assert [entry.url for entry in feed.entries] == ["https://t.me/tide_news/42", "https://t.me/tide_news/41"]
+    assert sources.feed(str(saved), feed.validators) is None

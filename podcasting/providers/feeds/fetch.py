@@ -313,7 +313,9 @@ def retry_after(value: str | None, now: Callable[[], datetime]) -> float | None:
 
 def too_large(shown: str, max_bytes: int) -> str:
     """What is said of a document over the limit."""
-    return f"{shown} is larger than the limit of {max_bytes:,} bytes; use a smaller feed or page"
+    return (
+        f"{shown} is larger than the limit of {max_bytes:,} bytes; use a smaller one, or raise AIRDATE_FETCH_MAX_BYTES"
+    )
 
 
 def without_credentials(url: str) -> str:

@@ -16,6 +16,7 @@ from podcasting.providers.feeds.limits import MAX_ENTRIES
 from podcasting.providers.feeds.page import main_text, page_as_feed
 from podcasting.providers.feeds.parse import parse_feed
 from podcasting.providers.feeds.sitemap import entry_of, parse_sitemap
+from podcasting.providers.feeds.telegram import is_channel, parse_channel
 from podcasting.providers.feeds.text import decode
 from podcasting.providers.feeds.texts import note_as_feed, text_as_feed, transcript
 from podcasting.providers.feeds.transcripts import read_json
@@ -60,6 +61,8 @@ class LocalSources:
         if not text.strip():
             raise Permanent(f"{document.url} is empty; write something into it, or remove it")
         kind = kind_of(document, text, name)
+        if kind is Kind.PAGE and is_channel(text):
+            return parse_channel(document, text).model_copy(update={"validators": document.validators})
         if kind is Kind.PAGE:
             return page_as_feed(document, url=None)
         if kind is Kind.JSON:
