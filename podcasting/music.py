@@ -64,8 +64,9 @@ class Piece(NamedTuple):
 class Recording:
     """A piece while it is mixed: in a file on disk, so that memory does not grow with it."""
 
-    def __init__(self, file: IO[bytes], length: int, loudness_lufs: float) -> None:
+    def __init__(self, file: IO[bytes], length: int, loudness_lufs: float, *, first: int = 0) -> None:
         self._file = file
+        self._first = first
         self.length = length
         """Samples, of which :data:`SAMPLE_RATE` make a second."""
         self.loudness_lufs = loudness_lufs
@@ -75,12 +76,24 @@ class Recording:
         """How long it is."""
         return self.length / SAMPLE_RATE
 
+    def heard_at(self, loudness_lufs: float) -> Recording:
+        """What can be heard of it when it plays so loud: without ends that are silent then, of a second or more."""
+        quiet = amplitude(QUIET_DBFS + self.loudness_lufs - loudness_lufs)
+        heard = _Heard(quiet)
+        for start in range(0, self.length, SAMPLE_RATE):
+            heard.hear(self.read(start, min(SAMPLE_RATE, self.length - start))[np.newaxis])
+        if heard.first is None:
+            return self
+        first = heard.first if heard.first >= SAMPLE_RATE else 0
+        last = heard.last if self.length - heard.last >= SAMPLE_RATE else self.length
+        return Recording(self._file, last - first, self.loudness_lufs, first=self._first + first)
+
     def read(self, start: int, count: int) -> Samples:
         """``count`` samples from ``start``; silence before its beginning and after its end."""
         made = np.zeros(count, np.float32)
         first, last = max(0, start), min(self.length, start + count)
         if first < last:
-            self._file.seek(4 * first)
+            self._file.seek(4 * (self._first + first))
             made[first - start : last - start] = np.frombuffer(self._file.read(4 * (last - first)), np.float32)
         return made
 
@@ -150,9 +163,10 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 class _Heard:
-    """What was noticed while a file was decoded."""
+    """What was noticed while sound went by; under ``quiet``, an amplitude, it is silence."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: float) -> None:
+        self._quiet = quiet
         self.first: int | None = None
         self.last = 0
         self.peak = 0.0
@@ -166,7 +180,7 @@ class _Heard:
         self._power_of_channels += float(np.square(channels, dtype=np.float64).mean(axis=0).sum())
         self._power_in_mono += float(np.square(mono, dtype=np.float64).sum())
         self.peak = max(self.peak, float(np.abs(mono).max()))
-        loud = np.flatnonzero(np.abs(mono) >= amplitude(QUIET_DBFS)) + self._length
+        loud = np.flatnonzero(np.abs(mono) >= self._quiet) + self._length
         if len(loud):
             steps = np.diff(loud if self.first is None else np.concatenate(([self.last - 1], loud)))
             longest = int(steps.max()) if len(steps) else 0
@@ -188,7 +202,7 @@ class _Heard:
 
 
 def _decoded(source: IO[bytes], file: IO[bytes]) -> _Heard:
-    heard = _Heard()
+    heard = _Heard(amplitude(QUIET_DBFS))
     try:
         # Of ten kinds, and none that names another file: format_whitelist holds for what a container opens itself, too.
         with av.open(source, "r", options={"format_whitelist": _FORMATS, "protocol_whitelist": ""}) as container:

@@ -56,8 +56,11 @@ class Score:
     """Music for one episode. ``lead_seconds`` are before its first word, ``after_seconds`` after its last."""
 
     def __init__(self, mixing: Mixing, pieces: Pieces) -> None:
+        # As quiet as they play alone: the end of a long fade-out would be a silence that the check refuses.
+        alone_lufs = mixing.loudness_lufs - mixing.music_below_speech_lu
+        intro, outro = (piece and piece.heard_at(alone_lufs) for piece in (pieces.intro, pieces.outro))
         self._mixing = mixing
-        self._pieces = pieces
+        self._pieces = pieces = pieces._replace(intro=intro, outro=outro)
         self._under_intro = self._under_outro = 0.0
         alone = _BED_ALONE_SECONDS if pieces.bed else SHORTEST_LEAD_SECONDS
         self.lead_seconds = self.after_seconds = alone

@@ -11,7 +11,7 @@ import pytest
 from podcasting.mixing import Mixing
 from podcasting.music import Recording
 from podcasting.providers.voices import Samples
-from podcasting.sound import SAMPLE_RATE, LoudnessMeter
+from podcasting.sound import QUIET_DBFS, SAMPLE_RATE, LoudnessMeter, amplitude
 from podcasting.stages.score import Pieces, Score
 from podcasting.stages.tape import Cue
 
@@ -54,6 +54,43 @@ def test_a_bed_is_twenty_units_below_speech_and_rises_where_nobody_speaks() -> N
     assert loudness(bed, 9.5, 11) == pytest.approx(-36, abs=0.3), "a short pause does not lift it"
     assert loudness(bed, 21.1, 24.6) == pytest.approx(-30, abs=0.3)
     assert loudness(bed, 25, 29.9) == pytest.approx(-36, abs=0.3)
+
+
+def fading(seconds: float, *, decibels_a_second: float) -> Recording:
+    """Noise that is loud for four seconds, and then fades out."""
+    loud = noise(seconds).read(0, round(seconds * SAMPLE_RATE))
+    since = np.maximum(0, np.arange(len(loud)) / SAMPLE_RATE - 4)
+    return recording(loud * 10 ** (-decibels_a_second * since / 20).astype(np.float32))
+
+
+def test_an_outro_ends_where_it_is_heard_no_longer_as_quiet_as_it_plays() -> None:
+    spoken, outro = cues((0.4, 10)), fading(16, decibels_a_second=4)
+    aloud = Score(Mixing(), Pieces(outro=outro))
+    softly = Score(Mixing(loudness_lufs=-24, music_below_speech_lu=20), Pieces(outro=outro))
+
+    played = heard(softly, spoken)
+
+    assert softly.after_seconds < 7
+    assert aloud.after_seconds > 11
+    assert np.abs(played[-SAMPLE_RATE // 2 :]).max() >= amplitude(QUIET_DBFS)
+
+
+def test_an_intro_begins_where_it_is_heard_as_quiet_as_it_plays() -> None:
+    backwards = fading(16, decibels_a_second=4)
+    intro = recording(backwards.read(0, backwards.length)[::-1])
+    softly = Score(Mixing(loudness_lufs=-24, music_below_speech_lu=20), Pieces(intro=intro))
+
+    played = heard(softly, cues((softly.lead_seconds, softly.lead_seconds + 5)))
+
+    assert softly.lead_seconds < 7
+    assert np.abs(played[: SAMPLE_RATE // 2]).max() >= amplitude(QUIET_DBFS)
+
+
+def test_music_whose_ends_are_short_plays_as_it_is() -> None:
+    outro = fading(5, decibels_a_second=40)
+    softly = Score(Mixing(loudness_lufs=-24, music_below_speech_lu=20, outro_under_seconds=0), Pieces(outro=outro))
+
+    assert softly.after_seconds == pytest.approx(5)
 
 
 def test_it_sinks_before_the_word_and_rises_after_it() -> None:
