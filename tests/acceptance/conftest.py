@@ -1,9 +1,10 @@
-"""A machine of its own for each test: an AWS, queues, a database, and real workers from the Procfile."""
+"""A machine for each test: queues on an AWS that is emptied, a database, and real workers from the Procfile."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,18 +19,24 @@ from honcho.environ import parse_procfile
 
 from operations import messaging
 from operations.embedded_aws import EmbeddedAws
+from tests.fakes.aws import empty
+from tests.fakes.environment import PREFIXES
+from tests.fakes.shell import Shell
 
 REPOSITORY = Path(__file__).parent.parent.parent
 EXAMPLES = REPOSITORY / "examples" / "feed.xml"
 VISIBILITY_SECONDS = 4
+ADDRESS = "embedded-aws.json"
+"""Where a home's processes look for it."""
 
 
 class Machine:
-    """Runs the Procfile's processes and the ``airdate`` command in a home of its own."""
+    """Runs the Procfile's processes and the ``airdate`` command in a home of its own; on ``aws``, or one of its own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, aws: EmbeddedAws | None = None) -> None:
         self.home = home
-        self.aws = EmbeddedAws(home / "embedded-aws.json")
+        self._has_its_own = aws is None
+        self.aws = aws or EmbeddedAws(home / ADDRESS)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AIRDATE_", "AWS_"))},
@@ -45,9 +52,13 @@ class Machine:
         }
 
     def start_aws(self) -> None:
+        """Start its own, deploy the queues, and migrate the database."""
         self.aws.start()
-        messaging.deploy(self.client("cloudformation"), self.client("sqs"), visibility_timeout=VISIBILITY_SECONDS)
+        self.deploy()
         self.airdate("migrate")
+
+    def deploy(self) -> None:
+        messaging.deploy(self.client("cloudformation"), self.client("sqs"), visibility_timeout=VISIBILITY_SECONDS)
 
     def client(self, service: str) -> Any:
         return boto3.client(
@@ -99,8 +110,17 @@ class Machine:
         return done.stdout if code == 0 else done.stderr
 
     def ask(self, *arguments: str) -> Any:
-        """What the command says as JSON."""
-        return json.loads(self.airdate(*arguments, "--json"))
+        """What the command says as JSON; in this process, as who waits for something asks again and again.
+
+        A process for each question takes a core from those that are waited for.
+        """
+        ours = {name: value for name, value in self.environment.items() if name.startswith(PREFIXES)}
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            shell = Shell(monkeypatch, self.home, **ours)
+            said = shell.run(*arguments, "--json")
+            shell.forget()
+        assert said.exit_code == 0, said.output
+        return json.loads(said.stdout)
 
     def send(self, queue: str, body: str) -> None:
         """Put a raw body on a queue, as anybody could."""
@@ -127,14 +147,29 @@ class Machine:
     def stop(self) -> None:
         for name in list(self._processes):
             self.kill(name)
-        self.aws.stop()
+        if self._has_its_own:
+            self.aws.stop()
+
+
+@pytest.fixture(scope="session")
+def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedAws, Path]]:
+    """One for all machines, and where it says its address: what each leaves there, the next has emptied."""
+    address = tmp_path_factory.mktemp("aws") / ADDRESS
+    server = EmbeddedAws(address)
+    server.start()
+    yield server, address
+    server.stop()
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    built = Machine(tmp_path)
+def machine(tmp_path: Path, embedded_aws: tuple[EmbeddedAws, Path], sqlite_with_tables: Path) -> Iterator[Machine]:
+    server, address = embedded_aws
+    empty(server.endpoint)
+    shutil.copyfile(address, tmp_path / ADDRESS)
+    shutil.copyfile(sqlite_with_tables, tmp_path / "airdate.db")
+    built = Machine(tmp_path, server)
     try:
-        built.start_aws()
+        built.deploy()
         yield built
     finally:
         built.stop()
