@@ -16,6 +16,11 @@ from tasks.readiness.findings import Finding, ok, warn
 AREA = "alarms"
 TIMEOUT_SECONDS = 2
 TEMPLATE = "airdate deploy --only monitoring"
+BY_HAND = (
+    TEMPLATE + "; if that finds it up to date, somebody changed them by hand: aws cloudformation delete-stack "
+    "--stack-name {deployment}-monitoring (it holds alarms and the dashboard only), then the same again"
+)
+"""CloudFormation compares a template with the one before it, not with what is there."""
 COMPARED = (
     "Namespace", "MetricName", "Statistic", "ExtendedStatistic", "Period", "EvaluationPeriods", "DatapointsToAlarm",
     "ComparisonOperator", "Threshold", "TreatMissingData", "AlarmRule", "AlarmActions", "OKActions",
@@ -122,10 +127,11 @@ def _as_the_template_says(where: Where, deployed: Mapping[str, Mapping[str, Any]
     if len(absent) == len(expected):
         yield warn(AREA, f"none of the {len(expected)} alarms of {where.deployment} is there", TEMPLATE)
         return
+    by_hand = BY_HAND.format(deployment=where.deployment)
     if absent:
-        yield warn(AREA, f"missing: {', '.join(absent)}", TEMPLATE)
+        yield warn(AREA, f"missing: {', '.join(absent)}", by_hand)
     there = [alarm for alarm in expected if alarm.name in deployed]
-    differing = [finding for alarm in there for finding in _differs(alarm, deployed[alarm.name])]
+    differing = [finding for alarm in there for finding in _differs(alarm, deployed[alarm.name], by_hand)]
     yield from differing
     mute = [alarm.name for alarm in there if not deployed[alarm.name].get("ActionsEnabled", True)]
     if mute:
@@ -149,13 +155,13 @@ def _parameters(where: Where) -> dict[str, str]:
     return known | {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", ())}
 
 
-def _differs(alarm: Alarm, deployed: Mapping[str, Any]) -> Iterator[Finding]:
+def _differs(alarm: Alarm, deployed: Mapping[str, Any], fix: str) -> Iterator[Finding]:
     for name in COMPARED:
         if name not in alarm.properties:
             continue
         wanted, is_now = _plain(alarm.properties[name]), _plain(deployed.get(name))
         if wanted != is_now:
-            yield warn(AREA, f"{alarm.name}: its {name} is {is_now}, and the template's {wanted}", TEMPLATE)
+            yield warn(AREA, f"{alarm.name}: its {name} is {is_now}, and the template's {wanted}", fix)
 
 
 def _plain(value: Any) -> Any:

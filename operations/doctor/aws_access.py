@@ -46,20 +46,13 @@ class Access:
     unproven: list[str] = field(default_factory=list)
 
 
-def findings() -> Iterator[Finding]:
-    """About this process's credentials.
+def findings(who: str) -> Iterator[Finding]:
+    """About the credentials of ``who`` (an ARN), against what all workers together need.
 
     Raises:
         SettingsError: embedded, and no embedded AWS runs.
     """
-    chosen = settings()
-    urls = chosen.queue_urls()
-    if chosen.embedded:
-        yield ok(AREA, "the embedded AWS asks for no permission")
-        return
-    who = yield from identity()
-    if who is None:
-        return
+    urls = settings().queue_urls()
     sqs = wiring.aws("sqs", timeout_seconds=TIMEOUT_SECONDS)
     for name, url in urls.items():
         found = yield from probed(sqs, name, url)
@@ -67,7 +60,7 @@ def findings() -> Iterator[Finding]:
             return
         yield from _told(found, who, arn_of(url))
     yield from _dead_letter_copies(sqs, urls)
-    if chosen.events:
+    if settings().events:
         yield from _events(who)
     yield from _metrics()
 

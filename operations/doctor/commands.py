@@ -12,7 +12,6 @@ import click
 
 from operations.doctor import (
     alarms,
-    aws_access,
     backlog,
     clock,
     database,
@@ -51,7 +50,7 @@ AREAS = (
     Area("settings", "settings against each other", _settings),
     Area("procfile", "queues and their workers", lambda: procfile.findings(os.environ)),
     Area("queues", "the queues on SQS", _queues, needs_aws=True),
-    Area("access", "credentials and permissions", aws_access.findings, needs_aws=True),
+    Area("access", "credentials and permissions", role_access.findings, needs_aws=True),
     Area("database", "tables, writing, connections", database.findings),
     Area("processes", "who runs, and that beat does once", processes.findings),
     Area("alarms", "CloudWatch's alarms, and who hears them", alarms.findings, needs_aws=True),
@@ -79,7 +78,7 @@ def _chosen(_context: click.Context, _parameter: click.Parameter, value: str | N
     "--as",
     "process",
     type=click.Choice(list(role_access.NEEDS)),
-    help="Hold the credentials against what this process needs: no less, and no more.",
+    help="Hold the credentials against what this process needs, no less and no more; else by their role's name.",
 )
 @click.option("--strict", is_flag=True, help="Exit 1 for a warning too.")
 @click.option("--json", "in_json", is_flag=True, help="Print JSON instead of lines.")
@@ -113,7 +112,7 @@ def doctor(areas: tuple[Area, ...], *, process: str | None, strict: bool, in_jso
 
 
 def _as(process: str, area: Area) -> Area:
-    if area.examine is not aws_access.findings:
+    if area.examine is not role_access.findings:
         return area
     return replace(area, examine=lambda: role_access.findings(process))
 

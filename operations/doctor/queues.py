@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from broker.dead_letters import Redrive, redrive_of
 from operations.doctor.answers import ERRORS, NOT_AWS, Answer, Meaning
-from operations.doctor.queue_policies import kept_as_the_template_says, takes_from, tls_only
+from operations.doctor.queue_policies import RETENTION, kept_as_the_template_says, takes_from, tls_only
+from operations.doctor.restoring import made_again, redriven, with_attribute
 from publishers.queues import MAX_RECEIVE_COUNT
 from settings import settings
 from tasks import wiring
@@ -69,10 +70,12 @@ class QueueExamination:
     def findings(self) -> Iterator[Finding]:
         """All about each queue; one OK for a queue that is as it should be."""
         yield from self._same_urls()
+        if elsewhere := [*self._regions()]:
+            yield from elsewhere  # SQS would refuse to say more
+            return
         known: dict[str, Attributes] = {}
         try:
             for name, url in self.urls.items():
-                yield from self._region(name, url)
                 attributes = yield from self._attributes(name, url, VARIABLES.get(name, "the queue's URL"))
                 if attributes is not None:
                     known[name] = attributes
@@ -93,15 +96,20 @@ class QueueExamination:
                 )
             seen.setdefault(url, name)
 
-    def _region(self, name: str, url: str) -> Iterator[Finding]:
-        found = REGION.search(urlsplit(url).hostname or "")
-        there = (found.group(1) or found.group(2)) if found else self.region
-        if there != self.region:
+    def _regions(self) -> Iterator[Finding]:
+        elsewhere: dict[str, list[str]] = {}
+        for name, url in self.urls.items():
+            found = REGION.search(urlsplit(url).hostname or "")
+            there = (found.group(1) or found.group(2)) if found else self.region
+            if there != self.region:
+                elsewhere.setdefault(there, []).append(VARIABLES.get(name, name))
+        for there, variables in elsewhere.items():
+            all_of_them = len(variables) == len(self.urls)
             yield fail(
                 AREA,
-                f"{name}: {VARIABLES.get(name, name)} is in {there}, and AWS_REGION is {self.region}: "
+                f"{', '.join(variables)}: in {there}, and AWS_REGION is {self.region}: "
                 "SQS refuses requests that are signed for another region",
-                f"set AWS_REGION={there}",
+                f"set AWS_REGION={there}" if all_of_them else f"correct {', '.join(variables)}, or AWS_REGION",
             )
 
     def _attributes(self, name: str, url: str, variable: str) -> Generator[Finding, None, Attributes | None]:
@@ -133,12 +141,13 @@ class QueueExamination:
             yield fail(
                 AREA,
                 f"{name}: it has no redrive policy, so what fails in it comes back for ever",
-                f"{TEMPLATE}, or aws sqs set-queue-attributes --queue-url {url} --attributes "
-                '\'{"RedrivePolicy":"{\\"deadLetterTargetArn\\":\\"ARN\\",\\"maxReceiveCount\\":'
-                f'\\"{MAX_RECEIVE_COUNT}\\"}}"}}\'',
+                redriven(url, attributes.get("QueueArn", "")),
             )
             return
-        about_redrive = [*_receives(name, url, redrive), *self._dead_letters(name, attributes, redrive)]
+        about_redrive = [
+            *_receives(name, redriven(url, attributes.get("QueueArn", "")), redrive),
+            *self._dead_letters(name, attributes, redrive),
+        ]
         yield from about_redrive
         if not troubles and not about_redrive:
             yield ok(
@@ -163,19 +172,20 @@ class QueueExamination:
                 AREA,
                 f"{name}: its ReceiveMessageWaitTimeSeconds is {waits}: whoever polls without saying how long pays for "
                 "empty answers (our workers say 20)",
-                _set(url, "ReceiveMessageWaitTimeSeconds", LONG_POLL),
+                with_attribute(url, "ReceiveMessageWaitTimeSeconds", LONG_POLL),
             )
         yield from _encrypted(name, url, attributes)
         if self.on_aws:
-            yield from tls_only(name, attributes)
-            yield from kept_as_the_template_says(name, attributes)
+            yield from tls_only(name, url, attributes)
         if _retention(attributes) <= LONGEST_DELAY:
             yield warn(
                 AREA,
                 f"{name}: it keeps messages for {_retention(attributes)} s, and a retry waits up to {LONGEST_DELAY} s: "
                 "it may be gone before it is due",
-                _set(url, "MessageRetentionPeriod", 4 * LONGEST_DELAY),
+                with_attribute(url, "MessageRetentionPeriod", RETENTION.get(name, 4 * LONGEST_DELAY)),
             )
+        elif self.on_aws:
+            yield from kept_as_the_template_says(name, url, attributes)
 
     def _dead_letters(self, name: str, source: Attributes, redrive: Redrive) -> Iterator[Finding]:
         url, dead_name = redrive.dead_letter_url, f"{name}'s dead-letter queue"
@@ -185,7 +195,7 @@ class QueueExamination:
             yield fail(
                 AREA,
                 f"{name}: its dead letters go to {twin}, which is worked on: poison goes round",
-                f"{TEMPLATE}: each queue has a dead-letter queue of its own",
+                redriven(self.urls[name], source.get("QueueArn", "")),
             )
             return
         attributes = yield from self._attributes(dead_name, url, "the redrive policy's deadLetterTargetArn")
@@ -200,8 +210,8 @@ class QueueExamination:
         yield from _keeps_longer(name, url, source, attributes)
         yield from _encrypted(dead_name, url, attributes)
         if self.on_aws:
-            yield from tls_only(dead_name, attributes)
-            yield from takes_from(name, source.get("QueueArn", ""), attributes)
+            yield from tls_only(dead_name, url, attributes)
+            yield from takes_from(name, url, source.get("QueueArn", ""), attributes)
         waiting = sum(int(attributes.get(count, "0")) for count in COUNTS)
         if waiting:
             yield warn(AREA, f"{name}: dead letters wait: {waiting}", "airdate dead-letters list")
@@ -222,7 +232,8 @@ def _unanswered(name: str, url: str, variable: str, told: Answer) -> Finding:
             return fail(
                 AREA,
                 f"{name}: SQS knows no queue {url}",
-                f"correct {variable}, or {TEMPLATE}",
+                f"correct {variable} if the name is wrong; {TEMPLATE} if nothing was deployed; "
+                f"if it was deleted by hand, {made_again(url)}",
             )
         case Meaning.DENIED:
             return fail(
@@ -249,9 +260,9 @@ def _unanswered(name: str, url: str, variable: str, told: Answer) -> Finding:
             return fail(AREA, f"{name}: SQS does not describe it: {told.said}", f"correct {variable}")
 
 
-def _receives(name: str, url: str, redrive: Redrive) -> Iterator[Finding]:
+def _receives(name: str, by_hand: str, redrive: Redrive) -> Iterator[Finding]:
     count = redrive.max_receive_count
-    fix = f"{TEMPLATE} --param MaxReceiveCount={MAX_RECEIVE_COUNT}   (the queue is {url})"
+    fix = f"{TEMPLATE} --param MaxReceiveCount={MAX_RECEIVE_COUNT}; if that finds it up to date, {by_hand}"
     if count < FEWEST_RECEIVES:
         yield fail(AREA, f"{name}: its maxReceiveCount is {count}: one worker's death makes a dead letter", fix)
     elif count != MAX_RECEIVE_COUNT:
@@ -260,7 +271,7 @@ def _receives(name: str, url: str, redrive: Redrive) -> Iterator[Finding]:
 
 def _keeps_longer(name: str, url: str, source: Attributes, dead: Attributes) -> Iterator[Finding]:
     kept, before = _retention(dead), _retention(source)
-    fix = _set(url, "MessageRetentionPeriod", LONGEST_RETENTION)
+    fix = with_attribute(url, "MessageRetentionPeriod", LONGEST_RETENTION)
     if kept <= before:
         # On a standard queue redrive does not set the clock back (Amazon SQS developer guide, dead-letter queues).
         yield fail(
@@ -275,12 +286,10 @@ def _keeps_longer(name: str, url: str, source: Attributes, dead: Attributes) -> 
 
 def _encrypted(name: str, url: str, attributes: Attributes) -> Iterator[Finding]:
     if attributes.get("SqsManagedSseEnabled") != "true" and not attributes.get("KmsMasterKeyId"):
-        yield warn(AREA, f"{name}: what waits in it is not encrypted", _set(url, "SqsManagedSseEnabled", "true"))
+        yield warn(
+            AREA, f"{name}: what waits in it is not encrypted", with_attribute(url, "SqsManagedSseEnabled", "true")
+        )
 
 
 def _retention(attributes: Attributes) -> int:
     return int(attributes.get("MessageRetentionPeriod", "345600"))
-
-
-def _set(url: str, attribute: str, value: int | str) -> str:
-    return f"aws sqs set-queue-attributes --queue-url {url} --attributes {attribute}={value}"

@@ -1,4 +1,4 @@
-"""Whether credentials are good for what one process does to queues, and for nothing more: ``airdate doctor --as``.
+"""Whether credentials are good for what one process does to queues, and for nothing more.
 
 What each process needs is said here once more, apart from infrastructure/permissions.yaml: tests/acceptance/
 test_least_privilege.py holds them together. Asked as :mod:`operations.doctor.aws_access` asks, so nothing is sent,
@@ -7,11 +7,14 @@ received or deleted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from operations.doctor import aws_access
 from operations.doctor.answers import ERRORS, Answer, Meaning
 from operations.doctor.aws_access import AREA, TIMEOUT_SECONDS, arn_of, identity, probed
+from operations.doctor.restoring import DEAD
 from publishers.queues import Queue
 from settings import settings
 from tasks import wiring
@@ -22,8 +25,6 @@ EXTEND, COUNT = "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"
 WORK = frozenset({SEND, RECEIVE, DELETE, EXTEND, COUNT})
 BURY = frozenset({SEND})
 READ = frozenset({RECEIVE, DELETE, EXTEND, COUNT})
-DEAD = "-dead-letters"
-"""How the template calls a queue's dead-letter queue."""
 
 Needs = Mapping[str, Collection[str]]
 
@@ -44,17 +45,37 @@ NEEDS: dict[str, Needs] = {
 """By process, by queue."""
 
 
-def findings(process: str) -> Iterator[Finding]:
+ROLES = {
+    "publisher": "publisher",
+    "consumer-discovery": "discovery",
+    "consumer-generator": "generator",
+    "consumer-processor": "processor",
+    "beat": "beat",
+    "flower": "flower",
+    "operator": "operator",
+}
+"""Whose each role of infrastructure/permissions.yaml is, by its name after the prefix."""
+
+
+def findings(process: str | None = None) -> Iterator[Finding]:
     """About this process's credentials, as those of ``process``, one of :data:`NEEDS`.
+
+    Without one, as those of whom the role is for; and where they are of no role that the template has, or of that of
+    all workers, against what all workers together need.
 
     Raises:
         SettingsError: embedded, and no embedded AWS runs.
     """
     if settings().embedded:
+        settings().queue_urls()
         yield ok(AREA, "the embedded AWS asks for no permission")
         return
     who = yield from identity()
     if who is None:
+        return
+    process = process or _process_of(who, settings().deployment)
+    if process is None:
+        yield from aws_access.findings(who)
         return
     sqs = wiring.aws("sqs", timeout_seconds=TIMEOUT_SECONDS)
     for queue, url in settings().queue_urls().items():
@@ -65,6 +86,11 @@ def findings(process: str) -> Iterator[Finding]:
             if _counts(sqs, address):
                 found.allowed.append(COUNT)
             yield from _compared(process, name, address, found.allowed, found.unproven)
+
+
+def _process_of(who: str, deployment: str) -> str | None:
+    taken = re.search(rf":assumed-role/{re.escape(deployment)}-([a-z-]+)/", who)
+    return ROLES.get(taken.group(1)) if taken else None
 
 
 def _counts(sqs: Any, url: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from operations.doctor import aws_access
+from operations.doctor import role_access
 from operations.doctor.answers import Answer, Meaning
 from publishers.queues import Queue
 from settings import settings
@@ -76,7 +76,7 @@ class Look:
             "AWS_SECRET_ACCESS_KEY": found.secret,
         }
         set_environment(self._monkeypatch, **environment | variables)
-        return list(aws_access.findings())
+        return list(role_access.findings())
 
 
 def levels(found: list[Finding]) -> set[Level]:

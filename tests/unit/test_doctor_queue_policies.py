@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from operations.doctor.queue_policies import RETENTION, kept_as_the_template_say
 from operations.doctor.queues import QueueExamination
 from operations.messaging import dead_letter_queue
 from publishers.queues import Queue
-from tasks.readiness.findings import Level
+from tasks.readiness.findings import Finding, Level
 from tests.fakes.templates import of_type, template
 
 TEMPLATE = template("messaging")
@@ -64,10 +65,15 @@ class Sqs:
         return {"Attributes": self.queues[QueueUrl.rpartition("/")[2]]}
 
 
+URL = f"https://sqs.eu-west-1.amazonaws.com/123456789012/airdate-{NAME}"
+
+
+def examined(sqs: Sqs) -> list[Finding]:
+    return [*QueueExamination(sqs, {NAME: URL}, "eu-west-1", 60, on_aws=True).findings()]
+
+
 def found(sqs: Sqs) -> list[tuple[Level, str]]:
-    url = f"https://sqs.eu-west-1.amazonaws.com/123456789012/airdate-{NAME}"
-    examination = QueueExamination(sqs, {NAME: url}, "eu-west-1", 60, on_aws=True)
-    return [(finding.level, finding.found) for finding in examination.findings()]
+    return [(finding.level, finding.found) for finding in examined(sqs)]
 
 
 def test_queues_as_the_template_makes_them_are_well() -> None:
@@ -125,11 +131,20 @@ def test_queues_as_the_template_makes_them_are_well() -> None:
         ),
     ],
 )
-def test_what_differs_is_told_in_a_line(queue: str, changed: dict[str, str], level: Level, said: str) -> None:
+def test_what_differs_is_told_in_a_line_with_the_command_that_mends_it(
+    queue: str, changed: dict[str, str], level: Level, said: str
+) -> None:
     sqs = Sqs()
     sqs.queues[queue] |= changed
+    [trouble] = examined(sqs)
 
-    assert found(sqs) == [(level, said)]
+    assert (trouble.level, trouble.found) == (level, said)
+    command = shlex.split(trouble.fix)
+    assert command[:4] == ["aws", "sqs", "set-queue-attributes", "--queue-url"]
+    assert command[4].endswith(f"/{queue}")
+    told = command[-1]
+    sqs.queues[queue] |= json.loads(told) if told.startswith("{") else dict([told.split("=", 1)])
+    assert [level for level, _ in found(sqs)] == [Level.OK]
 
 
 PLAIN = {"Bool": {"aws:SecureTransport": "false"}}
@@ -148,13 +163,13 @@ PLAIN = {"Bool": {"aws:SecureTransport": "false"}}
 def test_a_policy_that_is_nearly_so_is_not_so(effect: str, condition: dict[str, Any]) -> None:
     statement = {"Effect": effect, "Principal": "*", "Action": "sqs:*", "Resource": SOURCE, "Condition": condition}
 
-    assert [*tls_only(NAME, {"Policy": json.dumps({"Statement": statement})})]
+    assert [*tls_only(NAME, URL, {"Policy": json.dumps({"Statement": statement})})]
 
 
 @pytest.mark.parametrize("text", ["", "not JSON", "[]", "null"])
 def test_a_policy_that_cannot_be_read_is_none(text: str) -> None:
-    assert [*tls_only(NAME, {"Policy": text})]
-    assert [*takes_from(NAME, SOURCE, {"RedriveAllowPolicy": text})]
+    assert [*tls_only(NAME, URL, {"Policy": text})]
+    assert [*takes_from(NAME, URL, SOURCE, {"RedriveAllowPolicy": text})]
 
 
 @pytest.mark.parametrize("queue", Queue)
@@ -166,5 +181,5 @@ def test_the_doctor_knows_for_how_long_the_templates_queues_keep(queue: Queue) -
     ]
 
     assert RETENTION[queue] == properties["MessageRetentionPeriod"]
-    assert not [*kept_as_the_template_says(queue, {"MessageRetentionPeriod": str(RETENTION[queue])})]
+    assert not [*kept_as_the_template_says(queue, URL, {"MessageRetentionPeriod": str(RETENTION[queue])})]
     assert dead_letter_queue(queue).removeprefix("airdate-") not in RETENTION

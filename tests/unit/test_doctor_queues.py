@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from operations.doctor.queues import QueueExamination
 from operations.messaging import dead_letter_queue, deploy
 from publishers.queues import Queue
+from settings import EMBEDDED_ACCOUNT
 from tasks.readiness.findings import Finding, Level
 from tests.fakes.aws import NOBODY, client, empty, served_aws
 from tests.fakes.refusing_server import refusing
@@ -24,6 +26,13 @@ DEAD = dead_letter_queue(NAME)
 def server() -> Iterator[str]:
     with served_aws() as endpoint:
         yield endpoint
+
+
+def attributes_of(fix: str) -> dict[str, str]:
+    """What a command sets; as a shell and the AWS CLI read it."""
+    told = shlex.split(fix)[-1]
+    read: dict[str, str] = json.loads(told) if told.startswith("{") else dict([told.split("=", 1)])
+    return read
 
 
 class Account:
@@ -50,6 +59,12 @@ class Account:
 
     def change(self, name: str, **attributes: str) -> None:
         self.sqs.set_queue_attributes(QueueUrl=self.url(name), Attributes=attributes)
+
+    def obey(self, fix: str) -> None:
+        """Do what a line says is to be done."""
+        assert fix.startswith("aws sqs set-queue-attributes --queue-url "), fix
+        url = shlex.split(fix)[4]
+        self.sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes_of(fix))
 
     def redrive(self, name: str, target: str, count: int) -> None:
         found = self.sqs.get_queue_attributes(QueueUrl=self.url(target), AttributeNames=["QueueArn"])
@@ -82,7 +97,7 @@ def test_queues_as_the_template_makes_them_are_well(account: Account) -> None:
         (f"airdate-{NAME}", {"VisibilityTimeout": "90"}, Level.WARN, "its VisibilityTimeout is 90 s", "=60"),
         (f"airdate-{NAME}", {"ReceiveMessageWaitTimeSeconds": "0"}, Level.WARN, "WaitTimeSeconds is 0", "Seconds=20"),
         (f"airdate-{NAME}", {"SqsManagedSseEnabled": "false"}, Level.WARN, "not encrypted", "SseEnabled=true"),
-        (f"airdate-{NAME}", {"MessageRetentionPeriod": "900"}, Level.WARN, "for 900 s, and a retry", "Period=3600"),
+        (f"airdate-{NAME}", {"MessageRetentionPeriod": "900"}, Level.WARN, "for 900 s, and a retry", "Period=345600"),
         (DEAD, {"SqsManagedSseEnabled": "false"}, Level.WARN, "dead-letter queue: what waits", "SseEnabled=true"),
         (DEAD, {"MessageRetentionPeriod": "345600"}, Level.FAIL, "not longer than its messages", "Period=1209600"),
         (DEAD, {"MessageRetentionPeriod": "400000"}, Level.WARN, "are kept for 400000 s", "Period=1209600"),
@@ -97,6 +112,8 @@ def test_an_attribute_that_is_wrong_is_told_with_the_command_that_mends_it(
     assert (finding.level, found in finding.found) == (level, True), finding
     assert finding.fix.startswith(f"aws sqs set-queue-attributes --queue-url {account.url(queue)} --attributes ")
     assert fix in finding.fix
+    account.obey(finding.fix.partition("   (or ")[0])
+    assert account.troubles() == []
 
 
 @pytest.mark.parametrize(("count", "level"), [(1, Level.FAIL), (2, Level.WARN), (5, Level.WARN)])
@@ -105,7 +122,10 @@ def test_another_receive_count_is_told(account: Account, count: int, level: Leve
 
     assert account.trouble().level is level
     assert f"its maxReceiveCount is {count}" in account.trouble().found
-    assert "MaxReceiveCount=3" in account.trouble().fix
+    deploy_again, by_hand = account.trouble().fix.split("; if that finds it up to date, ")
+    assert deploy_again == "airdate deploy --only messaging --param MaxReceiveCount=3"
+    account.obey(by_hand)
+    assert account.troubles() == []
 
 
 def test_a_queue_without_redrive_fails(account: Account) -> None:
@@ -121,9 +141,12 @@ def test_a_queue_without_redrive_fails(account: Account) -> None:
 
     assert account.trouble().level is Level.FAIL
     assert "no redrive policy" in account.trouble().found
-    assert json.loads(account.trouble().fix.partition("--attributes '")[2].removesuffix("'")) == {
-        "RedrivePolicy": '{"deadLetterTargetArn":"ARN","maxReceiveCount":"3"}'
+    arn = f"arn:aws:sqs:us-east-1:{EMBEDDED_ACCOUNT}:{DEAD}"
+    assert attributes_of(account.trouble().fix) == {
+        "RedrivePolicy": f'{{"deadLetterTargetArn":"{arn}","maxReceiveCount":"3"}}'
     }
+    account.obey(account.trouble().fix)
+    assert account.troubles() == []
 
 
 def test_a_dead_letter_queue_that_is_gone_fails(account: Account) -> None:
@@ -145,6 +168,8 @@ def test_dead_letters_that_go_to_a_queue_that_is_worked_on_fail(account: Account
 
     assert account.trouble().level is Level.FAIL
     assert f"{NAME}: its dead letters go to discovery" in account.trouble().found
+    account.obey(account.trouble().fix)
+    assert account.troubles() == []
 
 
 def test_dead_letters_that_wait_are_counted(account: Account) -> None:
@@ -171,7 +196,8 @@ def test_a_queue_that_is_not_there_fails_and_the_others_are_looked_at(account: A
     found = account.findings()
 
     assert [finding.level for finding in found] == [Level.FAIL, Level.OK, Level.OK]
-    assert "correct PODCAST_GENERATION_QUEUE_URL" in found[0].fix
+    assert found[0].fix.startswith("correct PODCAST_GENERATION_QUEUE_URL if the name is wrong; airdate deploy")
+    assert f"aws sqs create-queue --queue-name airdate-{NAME}-typo, then airdate doctor" in found[0].fix
 
 
 def test_two_variables_with_one_queue_fail(account: Account) -> None:
@@ -193,7 +219,7 @@ def test_two_variables_with_one_queue_fail(account: Account) -> None:
 )
 def test_a_queue_of_another_region_fails(account: Account, host: str) -> None:
     examination = QueueExamination(account.sqs, {NAME: f"https://{host}/1/airdate-{NAME}"}, "us-east-1", 60)
-    first = next(examination.findings())
+    [first] = examination.findings()
 
     assert first.level is Level.FAIL
     assert first.fix == "set AWS_REGION=eu-north-1"
@@ -226,3 +252,12 @@ def test_a_proxy_that_answers_in_the_place_of_sqs_is_told_as_such(status: int) -
 
     assert finding.level is Level.FAIL
     assert "something answers that is not AWS" in finding.found
+
+
+def test_one_queue_of_another_region_is_told_by_its_variable(account: Account) -> None:
+    account.urls[NAME] = f"https://sqs.eu-north-1.amazonaws.com/1/airdate-{NAME}"
+
+    assert account.trouble().found.startswith(
+        "PODCAST_GENERATION_QUEUE_URL: in eu-north-1, and AWS_REGION is us-east-1"
+    )
+    assert account.trouble().fix == "correct PODCAST_GENERATION_QUEUE_URL, or AWS_REGION"
