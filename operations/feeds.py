@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 from pydantic import ValidationError
 
 from operations.opened import database
 from operations.output import as_json, show_json, show_table
 from podcasting import private_feeds
-from podcasting.errors import InvalidPodcast
+from podcasting.errors import AirdateError, InvalidPodcast, Permanent, UnknownPodcast
 from podcasting.models import Podcast
 from settings import settings
 from tasks import wiring
 
 podcast_argument = click.argument("podcast_id", metavar="PODCAST")
+
+
+@contextmanager
+def _told_if_files_are_left(podcast_id: str) -> Iterator[None]:
+    """Within it, who is stopped by the store is told that the database says one thing and the site still another."""
+    try:
+        yield
+    except (InvalidPodcast, UnknownPodcast):  # nothing was changed
+        raise
+    except AirdateError as error:
+        raise Permanent(
+            f"the change is made, and files are still where they were: {error}; "
+            f"mend that, then airdate podcasts feeds settle {podcast_id}"
+        ) from error
 
 
 @click.group()
@@ -38,7 +55,8 @@ def feeds() -> None:
 @podcast_argument
 def private(podcast_id: str) -> None:
     """Make a podcast private: take its public feed and page away, and move its files out of sight."""
-    private_feeds.hide(wiring.studio(), podcast_id)
+    with _told_if_files_are_left(podcast_id):
+        private_feeds.hide(wiring.studio(), podcast_id)
     click.echo(f"{podcast_id}: private; its public feed, page and files are gone")
     click.echo(f"  give somebody a feed: airdate podcasts feeds add {podcast_id} NAME")
 
@@ -47,7 +65,8 @@ def private(podcast_id: str) -> None:
 @podcast_argument
 def public(podcast_id: str) -> None:
     """Make a private podcast public again; the feeds of its listeners end."""
-    private_feeds.show(wiring.studio(), podcast_id)
+    with _told_if_files_are_left(podcast_id):
+        private_feeds.show(wiring.studio(), podcast_id)
     click.echo(f"{podcast_id}: public; its feed is {settings().site_url}/{podcast_id}/feed.xml")
 
 
@@ -58,7 +77,8 @@ def public(podcast_id: str) -> None:
 def add(podcast_id: str, listener: str, *, in_json: bool) -> None:
     """Give a listener a feed of their own, and show its address: for them alone."""
     try:
-        podcast = private_feeds.add(wiring.studio(), podcast_id, listener)
+        with _told_if_files_are_left(podcast_id):
+            podcast = private_feeds.add(wiring.studio(), podcast_id, listener)
     except ValidationError:
         raise InvalidPodcast(
             f"{listener!r} is no name for a listener; letters, digits and . _ @ - (at most 80, a letter or digit first)"
@@ -99,7 +119,8 @@ def revoke(podcast_id: str, listener: str) -> None:
 
     What they have loaded they keep, and the addresses of the sound in it go on working until `rotate`.
     """
-    private_feeds.revoke(wiring.studio(), podcast_id, listener)
+    with _told_if_files_are_left(podcast_id):
+        private_feeds.revoke(wiring.studio(), podcast_id, listener)
     click.echo(f"{podcast_id}: {listener} has no feed any more")
     click.echo(f"  the sound they know of is served until: airdate podcasts feeds rotate {podcast_id}")
 
@@ -111,7 +132,8 @@ def rotate(podcast_id: str) -> None:
 
     Caches on the way may keep the old files for a day.
     """
-    private_feeds.rotate(wiring.studio(), podcast_id)
+    with _told_if_files_are_left(podcast_id):
+        private_feeds.rotate(wiring.studio(), podcast_id)
     click.echo(f"{podcast_id}: its files have moved, and each feed names the new place")
 
 
@@ -119,7 +141,8 @@ def rotate(podcast_id: str) -> None:
 @podcast_argument
 def settle(podcast_id: str) -> None:
     """Finish what one of these commands was stopped at: move what is not moved, remove what is not removed."""
-    private_feeds.settle(wiring.studio(), podcast_id)
+    with _told_if_files_are_left(podcast_id):
+        private_feeds.settle(wiring.studio(), podcast_id)
     click.echo(f"{podcast_id}: its files are where they belong")
 
 

@@ -87,7 +87,7 @@ WRITE_WORK = {"consumer", "consumer-generator", "consumer-processor"}
 WRITE_SITE = {"consumer", "consumer-processor"}
 
 Attempt = Callable[[Any, str], Any]
-Diagnosed = Callable[[str, str], list[Finding]]
+Diagnosed = Callable[[str | None, str], list[Finding]]
 ENTRY = {"Id": "1", "ReceiptHandle": "none"}
 ATTEMPTS: dict[str, list[Attempt]] = {
     SEND: [
@@ -200,6 +200,8 @@ def test_what_is_no_queue_of_work_is_refused_too(aws: AwsWithRoles, role: str) -
         "writes elsewhere in the bucket": (put("x"), False),
         "writes the doctor's probe": (put(f"site/{probe}"), role in WRITE_SITE or operator),
         "reads artefacts": (lambda: s3.get_object(Bucket=BUCKET, Key="work/audio/x"), role in WRITE_WORK),
+        "reads what all processes are told": (lambda: s3.get_object(Bucket=BUCKET, Key="config/airdate.env"), False),
+        "changes what all processes are told": (put("config/airdate.env"), False),
         "reads the site": (lambda: s3.get_object(Bucket=BUCKET, Key="site/a-show/feed.xml"), False),
         "deletes an artefact": (lambda: s3.delete_object(Bucket=BUCKET, Key="work/audio/x"), False),
         "deletes music": (lambda: s3.delete_object(Bucket=BUCKET, Key="work/music/x.flac"), False),
@@ -279,7 +281,7 @@ AS = {
 
 @pytest.fixture
 def diagnosed(aws: AwsWithRoles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Diagnosed]:
-    def diagnosed(process: str, role: str) -> list[Finding]:
+    def diagnosed(process: str | None, role: str) -> list[Finding]:
         set_environment(monkeypatch, **production(aws, tmp_path), **aws.take(role).environment)
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the keys that it found first
         return list(role_access.findings(process))
@@ -294,6 +296,19 @@ def test_the_doctor_finds_each_role_right_for_its_process(diagnosed: Diagnosed, 
 
     assert {each.level for each in found} == {Level.OK}, found
     assert len(found) == 1 + len(QUEUES)
+
+
+@pytest.mark.parametrize("role", AS.values())
+def test_the_doctor_knows_a_role_by_its_name(diagnosed: Diagnosed, role: str) -> None:
+    # Else it would advise to give the operator the workers' rights.
+    assert {each.level for each in diagnosed(None, role)} == {Level.OK}
+
+
+def test_the_doctor_holds_the_role_of_all_workers_against_what_they_need_together(diagnosed: Diagnosed) -> None:
+    told = diagnosed(None, "consumer")
+
+    assert [each.level for each in told[:4]] == [Level.OK] * 4
+    assert told[1].found == f"discovery: allowed {SEND}, {DELETE}, {EXTEND}, {RECEIVE}"
 
 
 @pytest.mark.parametrize("process", role_access.NEEDS)
@@ -692,7 +707,10 @@ def test_private_feeds_are_moved_by_the_operator_who_was_given_that_and_by_no_ot
     assert public
 
     said = production.refused("podcasts", "feeds", "private", "my-show")
-    assert said.endswith("grant this role s3:GetObject and s3:ListBucket on it"), said
+    assert said.startswith("Error: the change is made, and files are still where they were: S3 bucket"), said
+    assert said.endswith(
+        "grant this role s3:GetObject and s3:ListBucket on it; mend that, then airdate podcasts feeds settle my-show"
+    ), said
     assert kept(aws, "site/my-show/") >= public
 
     production.airdate("podcasts", "feeds", "settle", "my-show", keys=keys)

@@ -396,6 +396,15 @@ def test_every_parameter_of_compute_that_another_stack_tells_is_an_output_of_it(
     assert of_others <= told
 
 
+@pytest.mark.parametrize("name", ["messaging", "media", "permissions", "monitoring", "compute"])
+def test_the_manual_names_each_parameter_that_is_to_be_chosen(name: str) -> None:
+    manual = (ROOT / "docs" / "deploy.md").read_text().partition("## Every parameter")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(\w+)`", manual))
+    parameters = template(name)["Parameters"].items()
+
+    assert {key for key, each in parameters if not re.fullmatch(r"Of \w+\.yaml\.", each["Description"])} <= named
+
+
 # Tasks --------------------------------------------------------------------------------------------
 
 
