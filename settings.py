@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import click
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from podcasting.announcing import ALL, Announcing, Occasion
@@ -42,6 +42,18 @@ EngineChoice = Annotated[str, Field(pattern=r"^([a-z][a-z0-9-]*(:\S{1,150})?)?$"
 
 Occasions = Annotated[tuple[Occasion, ...], NoDecode]
 """What somebody is told of, with commas between."""
+
+
+def _bare(key: SecretStr) -> SecretStr:
+    """A key as a header may carry it. Files and secret stores like to add a line break."""
+    bare = key.get_secret_value().strip()
+    if not re.fullmatch(r"[!-~]*", bare):
+        raise ValueError("a key has neither spaces nor letters beyond ASCII; copy it again, without quotation marks")
+    return SecretStr(bare)
+
+
+ApiKey = Annotated[SecretStr, AfterValidator(_bare)]
+"""A provider's key, or nothing."""
 
 TopicArn = Annotated[str, Field(pattern=r"^(arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w-]+)?$")]
 """Of an SNS topic, or nothing."""
@@ -108,16 +120,16 @@ class Settings(BaseSettings):
     writer: EngineChoice = ""
     voice: EngineChoice = ""
     provider_timeout: Seconds = 120
-    openai_api_key: SecretStr = SecretStr("")
+    openai_api_key: ApiKey = SecretStr("")
     openai_url: Address = "https://api.openai.com/v1"
     openai_speech_url: Address = ""
-    openai_speech_api_key: SecretStr = SecretStr("")
-    anthropic_api_key: SecretStr = SecretStr("")
+    openai_speech_api_key: ApiKey = SecretStr("")
+    anthropic_api_key: ApiKey = SecretStr("")
     anthropic_url: Address = "https://api.anthropic.com"
-    gemini_api_key: SecretStr = SecretStr("")
+    gemini_api_key: ApiKey = SecretStr("")
     gemini_url: Address = "https://generativelanguage.googleapis.com"
     local_model_url: Address = "http://127.0.0.1:11434/v1"
-    elevenlabs_api_key: SecretStr = SecretStr("")
+    elevenlabs_api_key: ApiKey = SecretStr("")
     elevenlabs_url: Address = "https://api.elevenlabs.io"
     voice_prices: dict[EngineChoice, Annotated[float, Field(ge=0, le=1_000_000)]] | None = None
     """US dollars for a million characters."""

@@ -15,10 +15,11 @@ from operations.opened import database
 from operations.output import as_json, show_json, show_table
 from operations.sources import checked
 from podcasting.announcing import WHOLE
-from podcasting.errors import InvalidPodcast
+from podcasting.errors import InvalidPodcast, Permanent
 from podcasting.feeding import KEPT
 from podcasting.models import Podcast
 from podcasting.production import Production
+from podcasting.studio import Studio
 from tasks import wiring
 
 OWN = ("title", "description", "author", "owner", "language", "sources", "hosts", "frequency_days")
@@ -62,6 +63,7 @@ def set_(podcast_id: str, changes: tuple[str, ...]) -> None:
         return podcast
 
     before = database().podcasts.get(podcast_id)
+    lacking = _lacking(change(before), before)
     after = database().podcasts.change(podcast_id, change)
     _let_go(after)
     for path, _ in pairs:
@@ -71,6 +73,30 @@ def set_(podcast_id: str, changes: tuple[str, ...]) -> None:
         click.echo(
             f"  the next episode is made so; what feed and page show of it: airdate podcasts refresh {podcast_id}"
         )
+    for what in lacking:
+        click.echo(f"  as this machine is set up, no episode can be made so: {what}")
+
+
+def _lacking(podcast: Podcast, before: Podcast) -> list[str]:
+    """What the engines it newly chooses lack here: keys, packages. Workers may have them.
+
+    Raises:
+        InvalidPodcast: there is no such engine, nowhere.
+    """
+    new, old, found = podcast.production, before.production, []
+    for path, chosen, was, engine_of in (
+        ("writing.engine", new.writing.engine, old.writing.engine, Studio.writer_of),
+        ("speaking.engine", new.speaking.engine, old.speaking.engine, Studio.voice_of),
+    ):
+        if chosen in (None, was):
+            continue
+        try:
+            engine_of(wiring.studio(), podcast)
+        except InvalidPodcast as error:
+            raise InvalidPodcast(f"{path} is {chosen!r}: {error}") from error
+        except Permanent as error:
+            found.append(str(error))
+    return found
 
 
 def _let_go(podcast: Podcast) -> None:

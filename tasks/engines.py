@@ -4,127 +4,86 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from typing import Literal, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
-from podcasting.errors import Permanent
+from podcasting.errors import InvalidPodcast, Permanent
 from podcasting.providers.voices import Casting, Voice
 from podcasting.providers.writers import Writer
 from settings import Settings
 from tasks.voice_engines import VOICES, BuildVoice
 
+if TYPE_CHECKING:
+    from podcasting.providers.writers.model import Protocol
+
 Built = TypeVar("Built")
 
 BuildWriter = Callable[[Settings, str | None], Writer]
-"""The settings and a model's name; without one the engine has a default, or refuses by Permanent."""
+"""The settings and a model's name; without one the engine has a default, or refuses by InvalidPodcast."""
 
 
 def _extractive(_: Settings, model: str | None) -> Writer:
     from podcasting.providers.writers.extractive import ExtractiveWriter
 
-    return _without_models("writer extractive", ExtractiveWriter, model)
+    if model is not None:
+        raise InvalidPodcast(f"the writer extractive has no models to choose from; leave out {model!r}")
+    return ExtractiveWriter()
 
 
-GEMINI_MODEL = "gemini-flash-latest"
-"""Google's own name for the newest of its small models; the others have no such name, so theirs must be said."""
+@dataclass(frozen=True)
+class _Service:
+    """Who answers as a language model, and which settings say where and by what key."""
+
+    engine: str
+    protocol: Protocol
+    url: str
+    """The setting's name; its variable is the same in capitals, after ``AIRDATE_``."""
+    key: str = ""
+    """As ``url``; empty for a server that asks for none."""
+    prices: str = ""
+    """As genai-prices names it; empty where nobody knows."""
+    default_model: str = ""
+    """The provider's own lasting name for its newest; empty where there is none, so that the model must be said."""
+
+    def __call__(self, settings: Settings, model: str | None) -> Writer:
+        """The writer; see :data:`BuildWriter`."""
+        from podcasting.providers.writers.model import Endpoint, ModelWriter
+
+        asked = model or self.default_model
+        if not asked:
+            raise InvalidPodcast(
+                f"the writer {self.engine} has no model of its own choice; say which: {self.engine}:MODEL"
+            )
+        url: str = getattr(settings, self.url)
+        if not url:
+            raise Permanent(f"the writer {self.engine} has no address; set {_variable(self.url)}")
+        # Elsewhere than at the provider's own nobody knows what it takes: a gateway, a server of one's own.
+        own = url == Settings.model_fields[self.url].default
+        endpoint = Endpoint(
+            engine=self.engine,
+            protocol=self.protocol,
+            model=asked,
+            url=url.rstrip("/"),
+            url_variable=_variable(self.url),
+            key=getattr(settings, self.key).get_secret_value() if self.key else "",
+            key_variable=_variable(self.key) if self.key else "",
+            prices=self.prices if own else "",
+        )
+        return ModelWriter(endpoint, timeout_seconds=settings.provider_timeout)
 
 
-def _openai(settings: Settings, model: str | None) -> Writer:
-    return _model_writer(
-        settings,
-        "openai",
-        "openai",
-        _needed("openai", model),
-        url=settings.openai_url,
-        url_variable="AIRDATE_OPENAI_URL",
-        key=settings.openai_api_key.get_secret_value(),
-        key_variable="AIRDATE_OPENAI_API_KEY",
-        prices="openai",
-    )
+def _variable(setting: str) -> str:
+    return f"AIRDATE_{setting.upper()}"
 
 
-def _anthropic(settings: Settings, model: str | None) -> Writer:
-    return _model_writer(
-        settings,
-        "anthropic",
-        "anthropic",
-        _needed("anthropic", model),
-        url=settings.anthropic_url,
-        url_variable="AIRDATE_ANTHROPIC_URL",
-        key=settings.anthropic_api_key.get_secret_value(),
-        key_variable="AIRDATE_ANTHROPIC_API_KEY",
-        prices="anthropic",
-    )
+_SERVICES = (
+    _Service("openai", "openai", "openai_url", "openai_api_key", prices="openai"),
+    _Service("anthropic", "anthropic", "anthropic_url", "anthropic_api_key", prices="anthropic"),
+    _Service("gemini", "gemini", "gemini_url", "gemini_api_key", prices="google", default_model="gemini-flash-latest"),
+    _Service("local", "openai", "local_model_url"),
+)
 
-
-def _gemini(settings: Settings, model: str | None) -> Writer:
-    return _model_writer(
-        settings,
-        "gemini",
-        "gemini",
-        model or GEMINI_MODEL,
-        url=settings.gemini_url,
-        url_variable="AIRDATE_GEMINI_URL",
-        key=settings.gemini_api_key.get_secret_value(),
-        key_variable="AIRDATE_GEMINI_API_KEY",
-        prices="google",
-    )
-
-
-def _local(settings: Settings, model: str | None) -> Writer:
-    return _model_writer(
-        settings,
-        "local",
-        "openai",
-        _needed("local", model),
-        url=settings.local_model_url,
-        url_variable="AIRDATE_LOCAL_MODEL_URL",
-    )
-
-
-def _needed(engine: str, model: str | None) -> str:
-    if model is None:
-        raise Permanent(f"the writer {engine} has no model of its own choice; say which: {engine}:MODEL")
-    return model
-
-
-def _model_writer(
-    settings: Settings,
-    engine: str,
-    protocol: Literal["openai", "anthropic", "gemini"],
-    model: str,
-    *,
-    url: str,
-    url_variable: str,
-    key: str = "",
-    key_variable: str = "",
-    prices: str = "",
-) -> Writer:
-    from podcasting.providers.writers.model import Endpoint, ModelWriter
-
-    if not url:
-        raise Permanent(f"the writer {engine} has no address; set {url_variable}")
-    # Elsewhere than at the provider's own nobody knows what it takes: a gateway, a server of one's own.
-    own = url == Settings.model_fields[url_variable.removeprefix("AIRDATE_").lower()].default
-    endpoint = Endpoint(
-        engine=engine,
-        protocol=protocol,
-        model=model,
-        url=url.rstrip("/"),
-        url_variable=url_variable,
-        key=key,
-        key_variable=key_variable,
-        prices=prices if own else "",
-    )
-    return ModelWriter(endpoint, timeout_seconds=settings.provider_timeout)
-
-
-WRITERS: Mapping[str, BuildWriter] = {
-    "extractive": _extractive,
-    "openai": _openai,
-    "anthropic": _anthropic,
-    "gemini": _gemini,
-    "local": _local,
-}
+WRITERS: Mapping[str, BuildWriter] = {"extractive": _extractive} | {each.engine: each for each in _SERVICES}
 
 
 class ConfiguredEngines:
@@ -170,11 +129,5 @@ class ConfiguredEngines:
 def _named(port: str, chosen: str, engines: Mapping[str, Built]) -> tuple[Built, str | None]:
     name, _, model = chosen.partition(":")
     if name not in engines:
-        raise Permanent(f"there is no {port} {name!r}; there are {', '.join(sorted(engines))}")
+        raise InvalidPodcast(f"there is no {port} {name!r}; there are {', '.join(sorted(engines))}")
     return engines[name], model or None
-
-
-def _without_models(what: str, engine: Callable[[], Built], model: str | None) -> Built:
-    if model is not None:
-        raise Permanent(f"the {what} has no models to choose from; leave out {model!r}")
-    return engine()

@@ -6,20 +6,42 @@ Then what befalls an engine on the way to a script.
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
-from podcasting.errors import Permanent, Retryable, Throttled
+from podcasting.errors import AirdateError, Permanent, Retryable, Throttled
 from podcasting.observing import Expense, on_account
 from podcasting.providers.writers import Brief, Script, Writer
 from podcasting.providers.writers.model import ASKS, ModelWriter
+from podcasting.providers.writers.prompting import PROMPT
+from podcasting.providers.writers.refusal import LONGEST_WAIT
+from podcasting.providers.writers.reply import LONGEST_TURN
 from podcasting.stages.script import misfit
-from tests.fakes.model_server import INPUT_TOKENS, OUTPUT_TOKENS, Fails, ModelServer, Says, reply_to, written_by
+from tests.fakes.model_server import INPUT_TOKENS, KEY, OUTPUT_TOKENS, Fails, ModelServer, Says, reply_to, written_by
 from tests.fakes.ports import free_port
 from tests.fakes.writers import ENGINES, WRITERS, brief, endpoint, story, writer_of
+
+
+def long_text(seed: int) -> str:
+    """Some four thousand words in sentences of which none is like another."""
+    chosen = random.Random(seed)
+
+    def word() -> str:
+        return "".join(chosen.choice(SYLLABLES) for _ in range(3))
+
+    frame = "The {} of the {} carried {} past the {} in the year of {}, and the {} kept {} for {} near the {}."
+    return " ".join(frame.format(*(word() for _ in range(9))) for _ in range(170))
+
+
+SYLLABLES = ("ba", "den", "fil", "gor", "hu", "kam", "lor", "mi", "nes", "po", "ral", "sin", "tov", "wen")
+LONG_STORIES = tuple(story(name, text=long_text(number)) for number, name in enumerate(("tides", "bridges", "bees")))
+"""Enough to be talked of for half an hour."""
 
 
 @pytest.fixture
@@ -72,6 +94,28 @@ class TestEveryWriter:
 
         assert 0.85 * 320 <= words(written) <= 1.15 * 320
 
+    @pytest.mark.parametrize("hosts", [("Ada",), ("Ada", "Ben", "Cleo", "Dan")])
+    @pytest.mark.parametrize("minutes", [1, 30])
+    def test_heeds_the_shortest_and_the_longest_of_targets(
+        self, writer: Writer, hosts: tuple[str, ...], minutes: int
+    ) -> None:
+        given = brief(*LONG_STORIES[:minutes], hosts=hosts, minutes=minutes)
+
+        written = writer.write(given)
+
+        assert misfit(written, given) is None
+        assert 0.85 * 160 * minutes <= words(written) <= 1.15 * 160 * minutes
+        assert max(len(turn.text) for turn in written.turns) <= LONGEST_TURN
+
+    @pytest.mark.parametrize("text", ["", "The pier is closed.", "🎉"])
+    def test_a_story_that_says_next_to_nothing_is_told_in_few_words(self, writer: Writer, text: str) -> None:
+        given = brief(story("tides", text=text), minutes=30)
+
+        written = writer.write(given)
+
+        assert misfit(written, given) is None
+        assert words(written) < 110
+
     def test_is_asked_by_several_at_once(self, writer: Writer) -> None:
         briefs = [brief(episode_number=number) for number in range(1, 7)]
 
@@ -82,12 +126,12 @@ class TestEveryWriter:
 
     def test_its_name_tells_engine_model_and_version(self, writer: Writer) -> None:
         assert writer.name.startswith(WRITERS)
-        assert writer.name.endswith("-1")
+        assert writer.name.endswith("extractive-1" if writer.name.startswith("extractive") else f"+{PROMPT}")
 
 
 class TestAsking:
     def test_the_model_is_told_all_of_the_brief_and_given_no_tools(
-        self, model: ModelWriter, server: ModelServer
+        self, engine: str, model: ModelWriter, server: ModelServer
     ) -> None:
         model.write(brief(tone="dry, for engineers", instructions="Explain each unit.", minutes=1.5))
 
@@ -96,7 +140,28 @@ class TestAsking:
             assert told in asked.system
         assert "How tides are foretold" in asked.said[0]
         assert asked.said[0].count("<story>") == asked.said[0].count("</story>") == 2
+        limit = "max_completion_tokens" if engine == "openai" else "max_tokens"
+        assert limit in asked.body or asked.body["generationConfig"]["maxOutputTokens"]
         assert set(asked.tools) <= {"script"}  # the form of its reply, where a model knows no other way
+
+    @pytest.mark.parametrize(
+        ("engine_and_model", "limit"),
+        [
+            ("local test-model", "max_tokens"),
+            ("local gpt-oss:20b", "max_tokens"),
+            ("openai mistral-small", "max_tokens"),
+            ("openai gpt-5-mini", "max_completion_tokens"),
+            ("openai openai/o4-mini", "max_completion_tokens"),
+        ],
+    )
+    def test_behind_openais_protocol_the_limit_has_the_name_that_its_model_knows(
+        self, server: ModelServer, engine_and_model: str, limit: str
+    ) -> None:
+        engine, model = engine_and_model.split()
+
+        ModelWriter(endpoint(engine, server.url, model=model, prices="")).write(brief())
+
+        assert [name for name in server.asked[0].body if name.startswith("max_")] == [limit]
 
     def test_what_each_request_cost_is_told(self, engine: str, model: ModelWriter, server: ModelServer) -> None:
         server.answers[:] = [Says("{}"), says(reply_to(brief()))]
@@ -207,6 +272,53 @@ class TestAskingAgain:
 
 
 class TestTroubles:
+    def test_429_may_say_until_when(self, model: ModelWriter, server: ModelServer) -> None:
+        until = datetime.now(UTC) + timedelta(minutes=10)
+        server.answers[:] = [Fails(429, {"Retry-After": format_datetime(until, usegmt=True)})]
+
+        with pytest.raises(Throttled) as slowed:
+            model.write(brief())
+
+        assert 500 < (slowed.value.after or 0) <= 600
+
+    def test_nobody_is_left_alone_for_ages(self, model: ModelWriter, server: ModelServer) -> None:
+        server.answers[:] = [Fails(429, {"Retry-After": "9" * 20})]
+
+        with pytest.raises(Throttled) as slowed:
+            model.write(brief())
+
+        assert slowed.value.after == LONGEST_WAIT
+
+    def test_gemini_says_it_in_the_body(self, server: ModelServer) -> None:
+        retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "38s"}
+        error = {"code": 429, "message": "Quota", "status": "RESOURCE_EXHAUSTED", "details": [retry]}
+        server.answers[:] = [Fails(429, body=json.dumps({"error": error}).encode())]
+
+        with pytest.raises(Throttled) as slowed:
+            ModelWriter(endpoint("gemini", server.url)).write(brief())
+
+        assert slowed.value.after == 38
+
+    def test_a_server_that_dribbles_is_given_up_in_time(self, engine: str, server: ModelServer) -> None:
+        server.answers[:] = [Fails(dribbles=True)]
+
+        with pytest.raises(Retryable, match="does not answer"):
+            ModelWriter(endpoint(engine, server.url), timeout_seconds=0.5).write(brief())
+
+    @pytest.mark.parametrize("status", [400, 404, 422, 500, 503])
+    def test_a_key_that_a_server_quotes_is_not_told(
+        self, engine: str, model: ModelWriter, server: ModelServer, status: int
+    ) -> None:
+        if engine == "local":
+            pytest.skip("it has no key")
+        said = {"error": {"message": f"no such thing for {KEY}", "code": status, "status": "X", "type": "x"}}
+        server.answers[:] = [Fails(status, body=json.dumps(said | {"type": "error"}).encode())]
+
+        with pytest.raises(AirdateError, match=r"no such thing for \*\*\*") as failed:
+            model.write(brief())
+
+        assert KEY not in str(failed.value)
+
     @pytest.mark.parametrize(("header", "seconds"), [({"Retry-After": "17"}, 17), ({}, None)])
     def test_429_slows_down(
         self, model: ModelWriter, server: ModelServer, header: dict[str, str], seconds: float | None

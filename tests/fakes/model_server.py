@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,6 +47,8 @@ class Fails:
     """Takes the request, and answers nothing until the server closes."""
     breaks_off: bool = False
     """Ends the connection in the middle of a body."""
+    dribbles: bool = False
+    """Sends a byte of its body now and then, and never the last."""
 
 
 Answer = Says | Fails
@@ -82,7 +84,7 @@ class _Handler(HttpHandler):
 
     def do_GET(self) -> None:
         protocol, known = _catalogue(self.path)
-        if not _authorised(self.headers):
+        if not _authorised(protocol, self.headers):
             self._send(401, _error(protocol, 401, "invalid_api_key"))
         elif known is None:
             self._send(404, _error(protocol, 404, "not_found"))
@@ -96,6 +98,13 @@ class _Handler(HttpHandler):
             self._send(404, b"{}")
             return
         asked = Asked(protocol, self.path, self.headers_by_name(), body)
+        if not _authorised(protocol, self.headers):
+            self._send(401, _error(protocol, 401, "invalid_api_key"))
+            return
+        wrong = REFUSALS[protocol](asked)
+        if wrong:
+            self._send(400, _error(protocol, 400, wrong))
+            return
         answer = self.model.answer(asked)
         if isinstance(answer, Fails):
             self._fail(protocol, answer)
@@ -106,12 +115,15 @@ class _Handler(HttpHandler):
         if answer.hangs:
             self.model.closing.wait()
             self.close_connection = True
-        elif answer.breaks_off:
+        elif answer.breaks_off or answer.dribbles:
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", "4000")
             self.end_headers()
             self.wfile.write(b'{"id": "half of a')
+            with suppress(OSError):  # as below
+                while answer.dribbles and not self.model.closing.wait(0.05):
+                    self.wfile.write(b" ")
             self.close_connection = True
         else:
             body = answer.body if answer.body is not None else _error(protocol, answer.status, answer.code)
@@ -185,9 +197,70 @@ def _catalogue(path: str) -> tuple[str, dict[str, Any] | None]:
     return protocol, ({"id": name, "name": f"models/{name}", "type": "model"} if name in MODELS else None)
 
 
-def _authorised(headers: Any) -> bool:
-    given = headers.get("x-api-key") or headers.get("x-goog-api-key") or headers.get("Authorization", "")
-    return str(given).removeprefix("Bearer ") in {KEY, ""}
+def _authorised(protocol: str, headers: Any) -> bool:
+    given = str(headers.get("x-api-key") or headers.get("x-goog-api-key") or headers.get("Authorization", ""))
+    key = given.removeprefix("Bearer ")
+    # A server of one's own asks for none; OpenAI's library insists on sending one.
+    return key == KEY or (protocol == "openai" and key in {"", "none"})
+
+
+def _refused_by_openai(asked: Asked) -> str | None:
+    body = asked.body
+    if not body.get("model") or not body.get("messages"):
+        return "you must provide a model and messages"
+    if "max_tokens" in body and "max_completion_tokens" in body:
+        return "setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported"
+    if re.match(r"gpt-5|o\d", body["model"]) and "max_tokens" in body:
+        return "unsupported parameter: 'max_tokens' is not supported with this model"
+    form = body.get("response_format", {}).get("json_schema", {})
+    if form.get("strict") and any(
+        part.get("additionalProperties") is not False or set(part["required"]) != set(part["properties"])
+        for part in _objects(form["schema"])
+    ):
+        return "invalid schema for response_format: every property is required, and no other is allowed"
+    return None
+
+
+def _refused_by_anthropic(asked: Asked) -> str | None:
+    body = asked.body
+    if "anthropic-version" not in asked.headers:
+        return "anthropic-version: header is required"
+    if not isinstance(body.get("max_tokens"), int) or not body.get("model") or not body.get("messages"):
+        return "max_tokens, model and messages: field required"
+    schema = body.get("output_config", {}).get("format", {}).get("schema", {})
+    for part in _parts(schema):
+        unsupported = part.keys() & {"minimum", "maximum", "minLength", "maxLength", "maxItems", "multipleOf"}
+        if unsupported:
+            return f"output_config.format.schema: {sorted(unsupported)} are not supported"
+    return None
+
+
+def _refused_by_gemini(asked: Asked) -> str | None:
+    if not asked.body.get("contents"):
+        return "contents is not specified"
+    config = asked.body.get("generationConfig", {})
+    if "responseJsonSchema" in config and config.get("responseMimeType") != "application/json":
+        return "a response schema needs the response mime type application/json"
+    return None
+
+
+REFUSALS = {"openai": _refused_by_openai, "anthropic": _refused_by_anthropic, "gemini": _refused_by_gemini}
+"""Why each refuses a request that its reference does not allow, or None."""
+
+
+def _parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """A JSON Schema and all within it."""
+    if isinstance(schema, dict):
+        yield schema
+        for each in schema.values():
+            yield from _parts(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            yield from _parts(each)
+
+
+def _objects(schema: Any) -> Iterator[dict[str, Any]]:
+    return (part for part in _parts(schema) if part.get("type") == "object" and "properties" in part)
 
 
 def _error(protocol: str, status: int, code: str) -> bytes:
@@ -298,6 +371,12 @@ def _sentences(words: int, number: int) -> str:
     return f"{' '.join(chosen).capitalize()}."
 
 
+def _in_turns(words: int, number: int) -> list[str]:
+    """So many words, none of them in a turn that is longer than was asked for."""
+    most = 200
+    return [_sentences(min(most, words - start), number) for start in range(0, words, most)]
+
+
 def written_by(asked: Asked) -> str:
     """A reply to whatever is asked, as a model makes it: of the hosts, stories and length it is told of."""
     show = json.loads(re.search(r"^\{.*\}$", asked.system, re.MULTILINE)[0])  # type: ignore[index]  # it is there
@@ -310,7 +389,7 @@ def written_by(asked: Asked) -> str:
         {
             "number": number,
             "title": title[:120],
-            "turns": [{"host": host, "text": _sentences(each, number)} for host in hosts],
+            "turns": [{"host": host, "text": text} for host in hosts for text in _in_turns(each, number)],
         }
         for number, title in enumerate(titles)
     ]

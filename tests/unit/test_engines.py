@@ -41,8 +41,8 @@ def test_nothing_chosen_is_the_studios_own() -> None:
 def test_a_podcasts_choice_comes_before_the_installations() -> None:
     chosen = engines(writer="local:small", **KEYS)
 
-    assert model(chosen.writer(None)).name == "local:small+script-1"
-    assert model(chosen.writer("openai:gpt-5-mini")).name == "openai:gpt-5-mini+script-1"
+    assert model(chosen.writer(None)).name == "local:small+script-2"
+    assert model(chosen.writer("openai:gpt-5-mini")).name == "openai:gpt-5-mini+script-2"
     assert isinstance(chosen.writer("extractive"), ExtractiveWriter)
 
 

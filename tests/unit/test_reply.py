@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from importlib.resources import files
 
 import pytest
 from hypothesis import given
@@ -132,6 +134,11 @@ def test_without_a_target_only_far_too_much_is_refused() -> None:
         ("# Heading", "Markdown"),
         ("- an item", "Markdown"),
         ("```json", "Markdown"),
+        ("*sighs* Well.", "Markdown"),
+        ("See \uff48\uff54\uff54\uff50\uff53\uff1a\uff0f\uff0fexample", "a web address"),
+        ("See https:\u200d//example", "a web address"),
+        ("Well (laughs softly).", "a stage direction"),
+        ("(theme music fades) Hello.", "a stage direction"),
         ("[laughs] Well.", "a stage direction or placeholder"),
         ("It is {{ name }}.", "a stage direction or placeholder"),
     ],
@@ -148,6 +155,7 @@ def test_what_a_voice_must_not_read_is_found(text: str, what: str) -> None:
         "Amazon.com opened. e.g. this. Version 2.5 of Node.js came.",
         "A dash - like this, or this.",
         "Er sagt: „Ja!“ 这是真的。 زبان‌ها",
+        "The town (Laughlin, by Gasparini, with music by Bach) has 3 * 4 towers * and 2 gates.",
         "It's 20 °C at 10:30, for $5 (or €6).",
     ],
 )
@@ -186,12 +194,31 @@ def test_a_host_whose_name_holds_signs_that_are_not_seen_is_found_all_the_same()
     assert script_of(reply, given_brief).hosts == given_brief.hosts
 
 
+def test_a_prompt_is_what_its_version_says() -> None:
+    """A change needs the next number: what was written by an older one must not be taken for the new one's."""
+    known = {"script-2": "448453d8d2a8dca7"}
+
+    read = [
+        files("podcasting.providers.writers").joinpath(f"prompts/{PROMPT}.{part}.md") for part in ("system", "user")
+    ]
+
+    assert hashlib.sha256(b"".join(each.read_bytes() for each in read)).hexdigest()[:16] == known[PROMPT]
+
+
+def test_one_turn_in_another_language_is_found_in_a_long_section() -> None:
+    reply = reply_to(brief(), words=900)
+    reply["sections"][1]["turns"].append({"host": "Ben", "text": SAID["de"]})
+
+    found = faults(plain(Reply.model_validate(reply)), brief(), target(brief()))
+
+    assert found == ["turn 3 of section 1: it reads like 'de', not 'en'; write all of it in 'en'"]
+
+
 def test_the_prompt_is_told_its_version_and_holds_stories_as_data() -> None:
     given_brief = brief(story("tides", title='</story> <b>Quoted</b> "text" {{ show }}'))
 
     asked = prompt(given_brief, target(given_brief))
 
-    assert PROMPT == "script-1"
     assert asked.user.count("<story>") == asked.user.count("</story>") == 1
     data = json.loads(asked.user.split("<story>\n")[1].split("\n</story>")[0])
     assert data["title"] == '</story> <b>Quoted</b> "text" {{ show }}'

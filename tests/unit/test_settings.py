@@ -381,3 +381,14 @@ def test_the_procfile_reads_no_other_variable() -> None:
     read_by_procfile = set(re.findall(r"\$\{(\w+):-", (ROOT / "Procfile").read_text()))
 
     assert read_by_procfile == {*ONLY_IN_THE_PROCFILE, "AIRDATE_HOME", "AIRDATE_FLOWER_PORT"}
+
+
+def test_a_key_comes_without_the_line_break_that_files_add(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, AIRDATE_OPENAI_API_KEY="of-a-test\r\n").openai_api_key == SecretStr("of-a-test")
+
+
+def test_a_key_that_no_header_may_carry_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = complaint(monkeypatch, AIRDATE_GEMINI_API_KEY="“of-a-test”")
+
+    assert told.startswith("AIRDATE_GEMINI_API_KEY: a key has neither spaces nor letters beyond ASCII")
+    assert "of-a-test" not in told

@@ -6,8 +6,8 @@ Loads pydantic-ai and the providers' own libraries: import it where it is used.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
-from typing import Any
 
 import httpx2
 from pydantic import ValidationError
@@ -23,7 +23,7 @@ from podcasting.observing import spent
 from podcasting.providers.writers.bounded import client
 from podcasting.providers.writers.model import Endpoint
 from podcasting.providers.writers.prompting import Prompt
-from podcasting.providers.writers.refusal import told
+from podcasting.providers.writers.refusal import hidden, told
 from podcasting.providers.writers.reply import Reply
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,8 @@ async def ask(
         except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
             # The providers' libraries trust what they parse.
             raise Retryable(
-                f"{endpoint.name} at {endpoint.url} gave an answer that can't be read: {_short(error)}"
+                f"{endpoint.name} at {endpoint.url} gave an answer that can't be read: "
+                f"{type(error).__name__}: {hidden(str(error), endpoint)}"
             ) from error
 
 
@@ -141,21 +142,32 @@ def _model(endpoint: Endpoint, http: httpx2.AsyncClient) -> Model:
         return GoogleModel(
             endpoint.model, provider=GoogleProvider(api_key=endpoint.key, base_url=endpoint.url, http_client=http)
         )
+    return _chat_model(endpoint, http)
+
+
+def _chat_model(endpoint: Endpoint, http: httpx2.AsyncClient) -> Model:
     from openai import AsyncOpenAI
     from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.profiles.openai import OpenAIModelProfile
     from pydantic_ai.providers.openai import OpenAIProvider
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
     # The library insists on a key; a server that asks for none ignores it.
-    client_ = AsyncOpenAI(api_key=endpoint.key or "none", base_url=endpoint.url, http_client=http, max_retries=0)
-    # OpenAI's own takes what other servers of its protocol don't; its prices say which it is.
-    own = endpoint.prices == "openai"
-    provider: Any = (
-        OpenAIProvider(openai_client=client_)
-        if own
-        else OpenAICompatibleProvider(endpoint.engine, openai_client=client_)
+    asked = AsyncOpenAI(api_key=endpoint.key or "none", base_url=endpoint.url, http_client=http, max_retries=0)
+    if endpoint.prices == "openai":  # its own service takes what other servers of its protocol don't
+        return OpenAIChatModel(endpoint.model, provider=OpenAIProvider(openai_client=asked))
+    return OpenAIChatModel(
+        endpoint.model,
+        provider=OpenAICompatibleProvider(endpoint.engine, openai_client=asked),
+        # Its newer name for the limit, which its own newer models insist on, is ignored by Ollama (ollama/ollama#7125)
+        # and refused by others: then a reply that never ends would go on until the time is up.
+        profile=OpenAIModelProfile(openai_chat_supports_max_completion_tokens=_is_openais(endpoint)),
     )
-    return OpenAIChatModel(endpoint.model, provider=provider)
+
+
+def _is_openais(endpoint: Endpoint) -> bool:
+    """Whether a server that is not OpenAI's passes requests on to a model that is, by the model's name."""
+    return endpoint.engine == "openai" and re.match(r"(?:openai/)?(?:gpt-\d|o\d)", endpoint.model) is not None
 
 
 def _gave_up(error: AgentRunError) -> bool:
@@ -183,7 +195,3 @@ def _schema_faults(error: BaseException) -> list[str]:
             ]
         seen = seen.__cause__ or seen.__context__
     return []
-
-
-def _short(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

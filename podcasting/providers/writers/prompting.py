@@ -18,8 +18,10 @@ from podcasting.providers.writers.plain import cleaned
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-PROMPT = "script-1"
-"""The one in use: ``prompts/script-1.system.md`` and ``prompts/script-1.user.md``."""
+PROMPT = "script-2"
+"""The one in use: ``prompts/script-2.system.md`` and ``prompts/script-2.user.md``."""
+MOST_IN_A_TURN = 1500
+"""Characters that are asked for; those of a few more are taken all the same (``LONGEST_TURN`` of ``reply.py``)."""
 MOST_CHARACTERS = 120_000
 """Of all stories together, some 30,000 tokens; each may have its share, the rest of it is left out."""
 _DIRECTIVES = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
@@ -56,6 +58,7 @@ def prompt(brief: Brief, due: Target) -> Prompt:
         checked=due.checked,
         least=due.least,
         most=due.most,
+        most_in_a_turn=MOST_IN_A_TURN,
     )
     share = MOST_CHARACTERS // len(brief.stories)
     user = environment.get_template(f"{PROMPT}.user.md").render(

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from pydantic_ai import exceptions as ai
 
 from podcasting.errors import AirdateError, Permanent, Retryable, Throttled
+from podcasting.redaction import HIDDEN
 
 if TYPE_CHECKING:
     from podcasting.providers.writers.model import Endpoint
 
 UNPAID_SECONDS = 900
 """How long a provider is left alone whose quota or credit is used up, unless it says for how long."""
+LONGEST_WAIT = 86_400
+"""Seconds: whoever asks for more is asked again after a day, for the number may be nonsense."""
 _MAY_PASS = frozenset({408, 409, 425})
 _CLIENT_ERRORS, _SERVER_ERRORS = 400, 500
 
@@ -24,12 +27,12 @@ def told(error: ai.AgentRunError, endpoint: Endpoint) -> AirdateError:
         or _not_now(error, endpoint)
         or _refused(error, endpoint)
         or _unsaid(error, endpoint)
-        or Retryable(f"{_who(endpoint)} gave an answer that can't be used: {_short(str(error))}")
+        or Retryable(f"{_who(endpoint)} gave an answer that can't be used: {hidden(str(error), endpoint)}")
     )
 
 
 def _slowed_down(error: ai.AgentRunError, endpoint: Endpoint) -> Throttled | None:
-    after = getattr(error, "retry_after", None)
+    after = _after(error)
     if isinstance(error, ai.ModelQuotaExceededError):
         fix = "its quota or credit is used up; top it up with the provider, or choose another writer"
         return Throttled(f"{_who(endpoint)} refuses: {fix}", after=after or UNPAID_SECONDS)
@@ -42,12 +45,11 @@ def _slowed_down(error: ai.AgentRunError, endpoint: Endpoint) -> Throttled | Non
 
 def _not_now(error: ai.AgentRunError, endpoint: Endpoint) -> Retryable | None:
     if isinstance(error, ai.ModelConnectionError | ai.ModelRequestTimeout):
-        return Retryable(f"{_who(endpoint)} does not answer: {_short(_cause(error))}")
+        return Retryable(f"{_who(endpoint)} does not answer: {hidden(_cause(error), endpoint)}")
     status = _status(error)
     failed = isinstance(error, ai.ModelServerError | ai.ModelUnavailableError)
     if failed or status in _MAY_PASS or status >= _SERVER_ERRORS:
-        after = getattr(error, "retry_after", None)
-        return Retryable(f"{_who(endpoint)} answered {status}: {_said(error)}", after=after)
+        return Retryable(f"{_who(endpoint)} answered {status}: {_said(error, endpoint)}", after=_after(error))
     return None
 
 
@@ -61,14 +63,14 @@ def _refused(error: ai.AgentRunError, endpoint: Endpoint) -> Permanent | None:
         )
     if isinstance(error, ai.ModelNotFoundError):
         return Permanent(
-            f"{who} knows no model {endpoint.model!r} ({status}): {_said(error)}; name one that it has "
+            f"{who} knows no model {endpoint.model!r} ({status}): {_said(error, endpoint)}; name one that it has "
             f"(writing.engine={endpoint.engine}:MODEL), or correct {endpoint.url_variable}"
         )
     if isinstance(error, ai.ModelContextWindowExceededError):
         return Permanent(f"the stories are too much for {endpoint.name}; lower AIRDATE_MAX_STORIES, or choose another")
     if isinstance(error, ai.ModelRequestRejectedError) or status >= _CLIENT_ERRORS:
         return Permanent(
-            f"{who} refuses the request ({status}): {_said(error)}; choose another model: "
+            f"{who} refuses the request ({status}): {_said(error, endpoint)}; choose another model: "
             f"writing.engine={endpoint.engine}:MODEL"
         )
     return None
@@ -77,8 +79,8 @@ def _refused(error: ai.AgentRunError, endpoint: Endpoint) -> Permanent | None:
 def _unsaid(error: ai.AgentRunError, endpoint: Endpoint) -> Permanent | None:
     if isinstance(error, ai.ContentFilterError):
         return Permanent(
-            f"{endpoint.name} refuses to write about these stories ({_short(error.message)}); leave out their source, "
-            "or choose another writer"
+            f"{endpoint.name} refuses to write about these stories ({hidden(error.message, endpoint)}); leave out "
+            "their source, or choose another writer"
         )
     if isinstance(error, ai.OutputTokenLimitExceeded):
         return Permanent(
@@ -105,14 +107,22 @@ def _cause(error: BaseException) -> str:
     return str(under) or type(under).__name__
 
 
-def _said(error: ai.AgentRunError) -> str:
+def _after(error: ai.AgentRunError) -> float | None:
+    """The wait in seconds that was asked for."""
+    after: float | None = getattr(error, "retry_after", None)
+    return None if after is None else min(after, LONGEST_WAIT)
+
+
+def _said(error: ai.AgentRunError, endpoint: Endpoint) -> str:
     """What the provider says of it, in a few words."""
     body = getattr(error, "body", None)
     found = body.get("error", body) if isinstance(body, dict) else body
     message = found.get("message", "") if isinstance(found, dict) else found
-    return _short(str(message or "no reason given"))
+    return hidden(str(message or "no reason given"), endpoint)
 
 
-def _short(text: str) -> str:
-    line = " ".join(text.split())
+def hidden(text: str, endpoint: Endpoint) -> str:
+    """``text`` as a line for an operator's screen, without the endpoint's key: some servers quote it."""
+    plain = text.replace(endpoint.key, HIDDEN) if endpoint.key else text
+    line = " ".join(plain.split())
     return line if len(line) <= 200 else f"{line[:199]}…"  # noqa: PLR2004 - a line of an operator's screen or two

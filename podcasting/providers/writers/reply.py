@@ -149,10 +149,14 @@ def _text(reply: Reply) -> Iterator[str]:
 
 def _language(reply: Reply, brief: Brief) -> Iterator[str]:
     read = [("title and summary", f"{reply.title}. {reply.summary}")]
-    read += [
-        (f"section {section.number}", " ".join((section.title, *(turn.text for turn in section.turns))))
-        for section in reply.sections
-    ]
+    for section in reply.sections:
+        read.append((f"section {section.number}", " ".join((section.title, *(turn.text for turn in section.turns)))))
+        # One turn among many is lost in the words around it.
+        read += [
+            (f"turn {number} of section {section.number}", turn.text)
+            for number, turn in enumerate(section.turns, start=1)
+            if len(section.turns) > 1
+        ]
     read.append(("the script", " ".join(_spoken(reply))))
     for where, text in read:
         why = foreign(text, brief.language)
