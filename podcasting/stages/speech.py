@@ -163,7 +163,9 @@ def _spoken(voice: Voice, turn: Turn, place: str) -> Samples:
         log.warning("turn %s: take %d of %d is bad: %s", place, take, MOST_TAKES, fault)
     if doubted is not None:
         return doubted  # the other takes were bad beyond doubt
-    raise Retryable(f"turn {place} was spoken badly {MOST_TAKES} times: {fault}; it is tried again later")
+    raise Retryable(
+        f"turn {place} was spoken badly {MOST_TAKES} times: {fault}; change its words, or the voice, if that goes on"
+    )
 
 
 def _doubt(samples: Samples, voice: Voice, text: str) -> str | None:

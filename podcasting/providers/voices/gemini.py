@@ -136,7 +136,7 @@ class GeminiVoice(HTTPVoice):
         if ended in _REFUSED:
             raise Permanent(f"{self._service.name} refuses to speak {text!r} ({ended}); change the script")
         if ended not in {None, "STOP"}:
-            raise Retryable(f"{self._service.name} broke off ({ended}); it is asked again")
+            raise Retryable(f"{self._service.name} broke off ({ended})")
         return joined([self._samples(part.inline) for part in candidate.content.parts if part.inline is not None])
 
     def _samples(self, inline: _Inline) -> Samples:

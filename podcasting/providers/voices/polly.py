@@ -121,9 +121,7 @@ class PollyVoice(WebVoice):
         while block := answer["AudioStream"].read(_BLOCK):
             size += len(block)
             if size > LARGEST_REPLY:
-                raise Retryable(
-                    f"the voice polly:{self._engine} sent more than {LARGEST_REPLY} bytes; it is asked again"
-                )
+                raise Retryable(f"the voice polly:{self._engine} sent more than {LARGEST_REPLY} bytes")
             yield block
 
 
@@ -132,7 +130,7 @@ def _explained(error: ClientError | BotoCoreError, action: str) -> AirdateError:
     if isinstance(error, NoCredentialsError):
         return Permanent(f"{what}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the process a role")
     if not isinstance(error, ClientError):
-        return Retryable(f"{what}; it is asked again")
+        return Retryable(what)
     code = str(error.response.get("Error", {}).get("Code", ""))
     metadata = error.response.get("ResponseMetadata", {})
     status = metadata.get("HTTPStatusCode", 0)
@@ -140,7 +138,7 @@ def _explained(error: ClientError | BotoCoreError, action: str) -> AirdateError:
         asked = str(metadata.get("HTTPHeaders", {}).get("retry-after", ""))
         return Throttled(what, after=float(asked) if asked.isdecimal() else None)
     if code == "ServiceFailureException" or status >= _SERVER_ERROR:
-        return Retryable(f"{what}; it is asked again")
+        return Retryable(what)
     return Permanent(f"{what}; {_fix(code, action)}")
 
 

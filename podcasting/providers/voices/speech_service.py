@@ -75,7 +75,7 @@ class SpeechService:
             ):
                 body = self._read(response, ends)
         except httpx.TimeoutException as error:
-            raise Retryable(f"{self.name} did not answer within {self._timeout:g} s; it is asked again") from error
+            raise self._late() from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
             raise Permanent(
                 f"{self.name}: {self._url!r} is no address that can be asked ({error}); correct it"
@@ -103,10 +103,13 @@ class SpeechService:
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > LARGEST_REPLY:
-                raise Retryable(f"{self.name} sent more than {LARGEST_REPLY} bytes; it is asked again")
+                raise Retryable(f"{self.name} sent more than {LARGEST_REPLY} bytes")
             if time.monotonic() > ends:  # one that dribbles never runs into the time limit of a single read
-                raise Retryable(f"{self.name} did not answer within {self._timeout:g} s; it is asked again")
+                raise self._late()
         return bytes(body)
+
+    def _late(self) -> Retryable:
+        return Retryable(f"{self.name} did not answer within {self._timeout:g} s (AIRDATE_PROVIDER_TIMEOUT)")
 
     def _refusal(self, response: httpx.Response, body: bytes) -> AirdateError:
         status = response.status_code
