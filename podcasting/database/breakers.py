@@ -18,6 +18,8 @@ from podcasting.database.schema import breakers
 from podcasting.errors import ProviderPaused
 
 LONGEST_REASON = 500
+KEPT_FOR = timedelta(days=7)
+"""What failed longer ago and has not been asked since is forgotten: feeds name hosts that nobody meets again."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Breakers:
     @again_if_undone
     def failed(self, passage: Passage, now: datetime, tolerance: Tolerance, *, reason: str) -> Breaker | None:
         """The provider failed. Returns the breaker when that opened it, else None."""
+        self._forget_long_past(now)
         with self._engine.begin() as connection:
             counted = _count(connection, passage.provider, now, reason)
             if not opens(counted, probing=passage.probing, tolerance=tolerance):
@@ -96,6 +99,7 @@ class Breakers:
         self, passage: Passage, now: datetime, tolerance: Tolerance, *, after: float | None, reason: str
     ) -> Breaker:
         """The provider asked us to slow down, for ``after`` seconds if it said so. Nobody asks it until then."""
+        self._forget_long_past(now)
         with self._engine.begin() as connection:
             counted = _count(connection, passage.provider, now, reason)
             return _open(connection, counted, now, opened_until(counted, now, asked=after, tolerance=tolerance))
@@ -120,6 +124,13 @@ class Breakers:
         """Forget a provider's failures, because a person knows better; False when there were none."""
         with self._engine.begin() as connection:
             return connection.execute(delete(breakers).where(breakers.c.provider == provider)).rowcount == 1
+
+    def _forget_long_past(self, now: datetime) -> None:
+        # In a transaction of its own: one that holds a row and wants others may meet another that does the same.
+        long_past = now - KEPT_FOR
+        closed_since = or_(breakers.c.open_until.is_(None), breakers.c.open_until <= long_past)
+        with self._engine.begin() as connection:
+            connection.execute(delete(breakers).where(breakers.c.updated_at <= long_past, closed_since))
 
     @again_if_undone
     def _begin_probe(self, provider: str, now: datetime, tolerance: Tolerance) -> bool:

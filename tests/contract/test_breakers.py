@@ -9,7 +9,7 @@ import pytest
 
 from podcasting.breaker import State, Tolerance
 from podcasting.database import Database
-from podcasting.database.breakers import Passage
+from podcasting.database.breakers import KEPT_FOR, Passage
 from podcasting.errors import ProviderPaused
 from tests.fakes.clock import Clock
 
@@ -198,6 +198,28 @@ def test_failures_of_many_workers_at_once_are_all_counted_and_one_opens_it(datab
     assert len([report for report in reports if report]) == 1
     (breaker,) = database.breakers.all()
     assert (breaker.failures, breaker.openings) == (16, 1)
+
+
+def test_what_failed_long_ago_is_forgotten(database: Database, clock: Clock) -> None:
+    fail(database, clock, 1, provider="a host that one feed named once")
+    fail(database, clock, 2)
+    clock.now += KEPT_FOR
+
+    assert fail(database, clock) == [False], "three failures in a row, but a week apart"
+    assert [each.provider for each in database.breakers.all()] == [VOICE]
+
+
+def test_who_asked_for_a_longer_wait_than_that_is_left_alone_until_it_is_over(database: Database, clock: Clock) -> None:
+    week = KEPT_FOR.total_seconds()
+    database.breakers.throttled(enter(database, clock), clock.now, TOLERANCE, after=3 * week, reason="429")
+    clock.forward(2 * week)
+    fail(database, clock, provider="another")
+
+    with pytest.raises(ProviderPaused):
+        enter(database, clock)
+    clock.forward(2 * week)
+    fail(database, clock, provider="another")
+    assert enter(database, clock) == Passage(VOICE)
 
 
 def test_a_person_may_close_it(database: Database, clock: Clock) -> None:
