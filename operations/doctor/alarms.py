@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 2
 TEMPLATE = "airdate deploy --only monitoring"
 BY_HAND = (
     TEMPLATE + "; if that finds it up to date, somebody changed them by hand: aws cloudformation delete-stack "
-    "--stack-name {deployment}-monitoring (it holds alarms and the dashboard only), then the same again"
+    "--stack-name {deployment}-monitoring, and deploy it anew with the --param that it told as kept"
 )
 """CloudFormation compares a template with the one before it, not with what is there."""
 COMPARED = (

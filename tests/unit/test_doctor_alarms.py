@@ -160,7 +160,7 @@ def test_an_alarm_that_is_missing_is_named(world: World) -> None:
     assert found == "missing: airdate-no-beat"
     # CloudFormation does not see what was deleted by hand, so the same template again would find nothing to do.
     assert fix.startswith("airdate deploy --only monitoring; if that finds it up to date, ")
-    assert "aws cloudformation delete-stack --stack-name airdate-monitoring " in fix
+    assert "aws cloudformation delete-stack --stack-name airdate-monitoring, and deploy it anew" in fix
 
 
 def test_an_alarm_that_was_changed_is_told_with_both_values(world: World) -> None:
