@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from podcasting.errors import LeaseLost, Permanent, Retryable
+from podcasting.errors import LeaseLost, Permanent, ProviderPaused, Retryable
 from podcasting.observing import SILENT, Observer, spent
 from settings import SettingsError, settings
 from tasks.telemetry import measures, processes, prometheus
@@ -271,12 +271,15 @@ def test_calls_failures_and_what_they_cost_are_counted_by_provider(
         raise Retryable("503")
     with pytest.raises(Permanent), observer.call("feeds.example.org:8080"):
         raise Permanent("404")
+    with pytest.raises(ProviderPaused), observer.call("feeds.example.org"):
+        raise ProviderPaused("feeds.example.org", 30, "its breaker opened while this call waited its turn")
 
     assert remembered == [
         ("ProviderCalls", {"Provider": "voice loud-1"}, 1),
         ("ProviderSpend", {"Provider": "voice loud-1"}, 0.25),
         ("ProviderCalls", {"Provider": "writer wordy-1"}, 1),
         ("ProviderFailures", {"Provider": "writer wordy-1"}, 1),
+        ("ProviderCalls", {"Provider": "web"}, 1),
         ("ProviderCalls", {"Provider": "web"}, 1),
     ]
 
