@@ -65,8 +65,8 @@ class Run:
 
     def counted(self, metric: str, **attributes: str) -> float:
         """What OpenTelemetry got of a counter, or of a histogram's count, over all processes that had these."""
-        wanted = {f"airdate.{name}": value for name, value in attributes.items()}
-        return sum(value for name, found, value in self.received.metrics if name == metric and found == wanted)
+        wanted = metric, tuple(sorted((f"airdate.{name}", value) for name, value in attributes.items()))
+        return sum(value for (_, *found), value in self.received.newest.items() if tuple(found) == wanted)
 
 
 def free_ports() -> int:

@@ -40,6 +40,8 @@ class Received:
     spans: list[Span] = field(default_factory=list)
     metrics: list[tuple[str, dict[str, str], float]] = field(default_factory=list)
     """Name, attributes, and the sum, the last value or the count."""
+    newest: dict[tuple[str, str, tuple[tuple[str, str], ...]], float] = field(default_factory=dict)
+    """The same by process, name and attributes: a process tells a count again, as it then is, once a minute."""
     units: dict[str, str] = field(default_factory=dict)
     reports: list[dict[str, Any]] = field(default_factory=list)
     """Sentry's events."""
@@ -94,17 +96,17 @@ class Received:
 
     def _metrics(self, request: Any) -> None:
         for whole in request.resource_metrics:
+            process = _plain(whole.resource.attributes)["service.instance.id"]
             for scope in whole.scope_metrics:
                 for metric in scope.metrics:
                     self.units[metric.name] = metric.unit
-                    for point in metric.sum.data_points:
-                        value = point.as_double or point.as_int
-                        self.metrics.append((metric.name, _plain(point.attributes), value))
-                    for point in metric.gauge.data_points:
-                        value = point.as_double or point.as_int
-                        self.metrics.append((metric.name, _plain(point.attributes), value))
-                    for point in metric.histogram.data_points:
-                        self.metrics.append((metric.name, _plain(point.attributes), point.count))
+                    numbers = (*metric.sum.data_points, *metric.gauge.data_points)
+                    values = [(point, point.as_double or point.as_int) for point in numbers]
+                    values += [(point, point.count) for point in metric.histogram.data_points]
+                    for point, value in values:
+                        attributes = _plain(point.attributes)
+                        self.metrics.append((metric.name, attributes, value))
+                        self.newest[process, metric.name, tuple(sorted(attributes.items()))] = value
 
     def _envelope(self, body: bytes) -> None:
         # https://develop.sentry.dev/sdk/foundations/transport/envelopes/: a line of headers, then pairs of lines.
