@@ -63,11 +63,15 @@ class VisibilityHeartbeat:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._ended.wait(self._visibility_timeout / 3):
+        every = pause = self._visibility_timeout / 3
+        while not self._ended.wait(pause):
+            began = self._clock()
             try:
                 self.beat()
             except Exception:
-                log.exception("visibility heartbeat failed; trying again in %.0f s", self._visibility_timeout / 3)
+                log.exception("visibility heartbeat failed; trying again in %.0f s", every)
+            # What a beat takes, of a slow SQS or on a busy machine, does not put off the next; nor are they one stream.
+            pause = max(every / 4, every - (self._clock() - began))
 
     def beat(self) -> None:
         """Extend everything once, but for what is known to be lost."""

@@ -401,6 +401,29 @@ def test_a_heartbeat_beats_at_a_third_of_the_timeout(heartbeat: VisibilityHeartb
     assert sqs.calls == []
 
 
+def test_what_a_beat_takes_does_not_put_off_the_next(
+    heartbeat: VisibilityHeartbeat, sqs: FakeSqs, held: Held, seconds: Clock
+) -> None:
+    # A slow SQS would else use up, beat by beat, the time in which two may fail; but it is not asked without a pause.
+    held |= held_of("one")
+    takes = [0.0, 12.0, 50.0]
+    waited: list[float] = []
+
+    class EndsAfterThree(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0)
+            return len(waited) > len(takes)
+
+    def answer() -> None:
+        seconds.now += takes[len(sqs.calls) - 1]
+
+    sqs.before_answer = answer
+    heartbeat._ended = EndsAfterThree()
+    heartbeat._run()
+
+    assert waited == [20, 20, 8, 5]
+
+
 def test_a_heartbeat_survives_what_nobody_expected(sqs: FakeSqs, held: Held, caplog: pytest.LogCaptureFixture) -> None:
     held |= held_of("one")
     sqs.errors[QUEUE] = RuntimeError("a surprise")
