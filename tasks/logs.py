@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
+from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from podcasting.announcing import KEY_PREFIX
 from podcasting.redaction import HIDDEN, is_secret, keep_secret, redact
 from podcasting.visible import visible
 from settings import Settings, settings
@@ -41,6 +43,9 @@ QUIET = (
 
 QUIET_SECONDS = 600
 """Between two lines of a library that says the same again and again as long as something is away."""
+
+OTLP_HEADERS = tuple(f"OTEL_EXPORTER_OTLP_{of}HEADERS" for of in ("", "TRACES_", "METRICS_"))
+"""OpenTelemetry's own variables, ``name=value,…``: a provider's key is among them."""
 
 Event = MutableMapping[str, Any]
 
@@ -119,12 +124,14 @@ def bind(**context: object) -> None:
 
 
 def _secrets(chosen: Settings) -> Iterator[str]:
-    yield chosen.aws_secret_access_key.get_secret_value()
-    yield os.environ.get("AWS_SESSION_TOKEN", "")
-    yield chosen.sentry_dsn.get_secret_value()
-    yield chosen.flower_password.get_secret_value()
-    for several in (chosen.notify, chosen.webhook_url, chosen.webhook_secret, chosen.podping_token):
-        yield from several.get_secret_value().split()
+    for _, value in chosen:
+        if isinstance(value, SecretStr):  # keys of all providers among them; some hold several, with spaces between
+            yield from value.get_secret_value().split()
+    for key in chosen.webhook_secret.get_secret_value().split():
+        yield key.removeprefix(KEY_PREFIX)
+    for name in OTLP_HEADERS:
+        for header in os.environ.get(name, "").split(","):
+            yield header.partition("=")[2].strip()
     try:
         yield make_url(chosen.database).password or ""
     except ArgumentError:  # whoever connects says so

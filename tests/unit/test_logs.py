@@ -14,9 +14,10 @@ import structlog
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from podcasting.redaction import forget_secrets
-from settings import settings
+from settings import Settings, settings
 from tasks import logs
 from tests.fakes.environment import set_environment
 
@@ -121,6 +122,40 @@ def log_everywhere(secret_text: str) -> None:
             raise RuntimeError("it failed") from error
     except RuntimeError:
         log.exception("an error")
+
+
+SECRET_FIELDS = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
+KEY = "c2VjcmV0" * 4
+SAID = {
+    "webhook_secret": (f"whsec_{KEY}", KEY),
+    "webhook_url": ("https://hooks.example.org/T0P4TH", "https://hooks.example.org/T0P4TH"),
+    "notify": ("tgram://one/1 tgram://two/2", "tgram://two/2"),
+    "sentry_dsn": ("https://an0therk3y@sentry.example.org/1", "https://an0therk3y@sentry.example.org/1"),
+}
+"""Of fields that are not whatever one likes: what is set, and what must not be told."""
+
+
+@pytest.mark.parametrize("name", SECRET_FIELDS)
+def test_no_secret_setting_is_told_where_a_provider_repeats_it(logged: Logged, name: str) -> None:
+    given, secret = SAID.get(name, ("N0t-F0r-Anyb0dy", "N0t-F0r-Anyb0dy"))
+    variable = str(Settings.model_fields[name].validation_alias or f"AIRDATE_{name.upper()}")
+    needed = {"AWS_SECRET_ACCESS_KEY": "0therw1se", "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}
+    needed |= {"AIRDATE_WEBHOOK_SECRET": SAID["webhook_secret"][0]}
+    stream = logged(**needed | {variable: given})
+
+    logging.getLogger("openai").error("401: Incorrect API key provided: %s.", secret)
+
+    assert secret not in stream.getvalue()
+    assert "provided: ***" in stream.getvalue()
+
+
+def test_the_key_of_a_collector_is_not_told(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-team=N0t-F0r-Anyb0dy,other=thing")
+    stream = logged()
+
+    logging.getLogger("x").error("refused: N0t-F0r-Anyb0dy")
+
+    assert "refused: ***" in stream.getvalue()
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
