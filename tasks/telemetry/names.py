@@ -95,7 +95,7 @@ TASK_PUT_OFF = Metric(
     Unit.COUNT,
     "Messages sent again for later since another works on the episode or a provider is paused; uses up no try.",
     by=("Task",),
-    look_at="`airdate breakers`",
+    look_at="`airdate status`: breakers",
 )
 TASK_SECONDS = Metric(
     "TaskSeconds",
@@ -143,7 +143,7 @@ PROVIDER_CALLS = Metric(
     Unit.COUNT,
     "Calls of outside providers. All web hosts are the one provider `web`.",
     by=("Provider",),
-    look_at="`airdate breakers`",
+    look_at="`airdate status`: breakers",
 )
 PROVIDER_FAILURES = Metric(
     "ProviderFailures",
@@ -151,7 +151,7 @@ PROVIDER_FAILURES = Metric(
     Unit.COUNT,
     "Calls that failed or were throttled.",
     by=("Provider",),
-    look_at="`airdate breakers`",
+    look_at="`airdate status`: breakers",
 )
 PROVIDER_SPEND = Metric(
     "ProviderSpend",
@@ -236,4 +236,4 @@ METRICS = (
 """Those that processes measure."""
 
 READ = (QUEUE_DEPTH, OLDEST_MESSAGE_SECONDS, QUEUES_READ)
-"""Those that ``airdate exporter`` reads from SQS and CloudWatch; on AWS their own metrics say the same."""
+"""Those that ``airdate exporter`` reads from SQS and CloudWatch; on AWS the queues' own metrics say the same."""
