@@ -179,7 +179,7 @@ def _unfitting(endpoint: Endpoint, asks: int, wrong: list[str], error: AgentRunE
     found = wrong or _schema_faults(error) or ["it does not have the schema that was asked for"]
     return Permanent(
         f"{endpoint.name} wrote {asks} scripts and none fits the brief: {'; '.join(found)[:800]}; "
-        "look at its stories (`airdate episodes show`), choose another model (`airdate podcasts set PODCAST "
+        "leave out a source that misleads it, choose another model (`airdate podcasts set PODCAST "
         "writing.engine=…`) or another length (writing.minutes=…), and `airdate episodes retry` it"
     )
 
