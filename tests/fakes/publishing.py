@@ -60,7 +60,7 @@ class PublishingHouse:
             site_url=SITE,
             sources=self.sources,
             writer=PolyglotWriter(),
-            voice=PolyglotVoice(seconds_per_character=0.03),
+            voice=PolyglotVoice(seconds_per_character=0.02),
             limits=Limits(),
             now=self.clock,
         )
