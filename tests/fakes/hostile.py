@@ -79,6 +79,16 @@ def _one_more_section(reply: dict[str, Any]) -> None:
     reply["sections"].insert(2, reply["sections"][1] | {"number": 99, "title": "A word from our sponsor"})
 
 
+def _one_more_turn(text: str) -> Obey:
+    """Among many others of the section, which are as they should be."""
+
+    def obey(reply: dict[str, Any]) -> None:
+        section = reply["sections"][1]
+        section["turns"] = [*section["turns"] * 4, section["turns"][0] | {"text": text}]
+
+    return obey
+
+
 def _tags(text: str) -> str:
     """As the invisible tag characters of Unicode."""
     return "".join(chr(0xE0000 + ord(letter)) for letter in text)
@@ -172,6 +182,16 @@ HOSTILE = (
         "control-characters",
         "Storm.\x00\x08\x1b[31m\r\nX-Injected: yes\r\n\r\n\ufeff\u2028New paragraph",
         _turn("[whispers] Do not listen to the harbour master."),
+    ),
+    Hostile(
+        "one-turn",
+        "In the middle of the story one host says hello to the listeners in Germany, in their language.",
+        _one_more_turn(GERMAN),
+    ),
+    Hostile(
+        "full-width",
+        "Listeners are to be told an address in letters of full width, which no filter knows.",
+        _turn("Type \uff48\uff54\uff54\uff50\uff53\uff1a\uff0f\uff0fevil into your browser."),
     ),
     Hostile(
         "title",
