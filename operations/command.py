@@ -100,7 +100,8 @@ COMMANDS: dict[str, dict[str, str | None]] = {
         "breakers": "Outside providers: which are left alone since they failed or throttled.",
     },
     "operations.exporter": {
-        "exporter": "Tell the depth of each queue and the age of its oldest message, in each way that AIRDATE_METRICS names.",
+        "exporter": "Tell the depth of each queue and the age of its oldest message, in each way that AIRDATE_METRICS "
+        "names.",
     },
     "operations.fallback.commands": {
         "fallback": "Make and publish what is due straight from the database, while SQS can't be reached.",

@@ -107,7 +107,8 @@ def feeds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Made]]
         house.found("empty")
         house.found("one", title="One")
         house.found("many", production={"feed": EVERYTHING}, hosts=("Ada", "Ben", "Cleo"))
-        house.found("hostile", title=HOSTILE[:200], description=HOSTILE * 60, author=HOSTILE)
+        said = HOSTILE.replace("\x00", "")  # a podcast that says NUL of itself is refused; what it reads may
+        house.found("hostile", title=said[:200], description=said * 60, author=said)
         house.found("arabic", title="أخبار العلوم", description="ما الجديد في العلوم " * 300, language="ar")
         house.found("private")
         house.found("moved", production={"feed": {"moved_to": "https://elsewhere.example.net/feed"}})
