@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import feedparser
 import pytest
@@ -13,11 +15,12 @@ from podcasting import generation, processing
 from podcasting.errors import Permanent, ProviderPaused, Retryable
 from podcasting.models import Episode, EpisodeStatus, Podcast
 from podcasting.protection import protected
+from podcasting.providers.feeds import Entry, Feed, Validators
 from podcasting.studio import Studio
 from podcasting.work import Work
 from settings import Settings
 from tasks.engines import ConfiguredEngines
-from tests.fakes.hostile import HOSTILE
+from tests.fakes.hostile import HOSTILE, Hostile
 from tests.fakes.model_server import INPUT_TOKENS, KEY, OUTPUT_TOKENS, Fails, ModelServer, Says, written_by
 from tests.fakes.shell import Shell
 from tests.fakes.sources import FakeSources
@@ -130,6 +133,50 @@ def written_for_two() -> str:
     titles = ("Welcome", "Tides", "Bridges", "Bees", "Goodbye")
     sections = [section(number, title) for number, title in enumerate(titles)]
     return json.dumps({"title": "The water and the wind", "summary": "It is about them.", "sections": sections})
+
+
+@pytest.mark.parametrize("engine", ["extractive", *CHOICES])
+def test_a_source_of_nothing_but_hostile_stories_changes_nothing_but_words(
+    workshop: Studio, add_podcast: AddPodcast, engine: str
+) -> None:
+    """The whole set through each writer, from the feed to what is published; the models keep to their rules."""
+    titled = [each for each in HOSTILE if each.name != "title"]
+    wide = replace(
+        workshop,
+        sources=FakeSources({SOURCE: feed_that_says(titled)}),
+        limits=replace(workshop.limits, max_stories=len(titled)),
+    )
+    add_podcast(wide.database, **writing(engine))
+
+    episode = do(wide, open_slot(wide), generation.generate, processing.process)
+
+    assert episode.status is EpisodeStatus.PUBLISHED
+    feed = feedparser.parse(wide.site.get("my-show/feed.xml"))
+    (entry,) = feed.entries
+    notes = entry.content[0].value
+    assert feed.feed.language == "en"
+    assert [each["name"] for each in entry.get("podcast_persons", [])] in ([], ["Ada", "Ben"])
+    assert set(re.findall(r'href="([^"]*)"', notes)) == {f"https://example.org/{each.name}" for each in titled}
+    assert isinstance(wide.site, MemoryStorage)
+    texts = [name for name in wide.site.contents if name.endswith((".xml", ".html", ".vtt", ".srt", ".json"))]
+    published = "".join(wide.site.contents[name].decode() for name in texts)
+    for planted in ("https://evil", "<speak", "<iframe", "onerror", "im_start", "\u202e"):
+        assert planted not in published
+
+
+def feed_that_says(hostile: Sequence[Hostile]) -> Feed:
+    entries = tuple(
+        Entry(
+            key=each.name,
+            title=each.name.replace("-", " ").title(),  # like titles over like texts would be one story
+            url=f"https://example.org/{each.name}",
+            author=None,
+            published_at=datetime(2026, 11, 24, tzinfo=UTC) - timedelta(hours=hours),
+            text=each.story.text,
+        )
+        for hours, each in enumerate(hostile)
+    )
+    return Feed(title="Everyday", entries=entries, validators=Validators(etag="hostile"))
 
 
 class Killed(BaseException):
