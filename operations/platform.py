@@ -55,12 +55,12 @@ def platform() -> Iterator[None]:
         _require_free(site_port, "AIRDATE_SITE_PORT", "the published site")
         _require_free(settings().flower_port, "AIRDATE_FLOWER_PORT", "Flower")
         migrate(wiring.database().engine)
-        aws = EmbeddedAws(settings().embedded_aws_file)
-        aws.start()
+        embedded = EmbeddedAws(settings().embedded_aws_file)
+        embedded.start()
         site = Companion("operations.site", str(home / "site"), str(site_port))
         try:
             messaging.deploy(
-                wiring.aws("cloudformation"), wiring.aws("sqs"), visibility_timeout=settings().visibility_timeout
+                aws.client("cloudformation"), aws.client("sqs"), visibility_timeout=settings().visibility_timeout
             )
             # The queues are new and empty, and no worker is left of an earlier run.
             wiring.database().claims.forget(wiring.utc_now())
@@ -69,7 +69,7 @@ def platform() -> Iterator[None]:
             yield
         finally:
             site.stop()
-            aws.stop()
+            embedded.stop()
 
 
 def run(foreground: str, *, environment: Mapping[str, str] | None = None) -> int:

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from podcasting.errors import Retryable
 from settings import settings
-from tasks import wiring
+from tasks import aws
 
 TIMEOUT_SECONDS = 2
 """Somebody waits for the answer."""
@@ -91,7 +91,7 @@ class DepthReader:
         Raises:
             SettingsError: embedded, and no embedded AWS runs.
         """
-        sqs, cloudwatch = (wiring.aws(name, timeout_seconds=TIMEOUT_SECONDS) for name in ("sqs", "cloudwatch"))
+        sqs, cloudwatch = (aws.client(name, timeout_seconds=TIMEOUT_SECONDS) for name in ("sqs", "cloudwatch"))
         return cls(sqs, cloudwatch, settings().queue_urls())
 
     @property

@@ -173,7 +173,7 @@ class _Telling:
         except AirdateError as error:
             self._failed(notice, reason(error))
         except Exception as error:
-            log.exception("a fault of Airdate's own: please report it")
+            log.exception("a fault of Airdate's own: please report it", extra=_whose(notice))
             self.studio.observer.fault(error)
             self._failed(notice, reason(error))
         else:
@@ -213,7 +213,13 @@ class _Telling:
     def _told(self, notice: Notice, counted: str, how: str, answer: str) -> None:
         self.done.count(notice.id, counted, answer)
         level = logging.INFO if counted in {"delivered", "dropped"} else logging.WARNING
-        log.log(level, "notice %s to %s of %s: %s: %s", notice.id, notice.target, notice.episode_id, how, answer)
+        said = (notice.id, notice.target, notice.episode_id, how, answer)
+        log.log(level, "notice %s to %s of %s: %s: %s", *said, extra=_whose(notice))
+
+
+def _whose(notice: Notice) -> dict[str, str]:
+    """What a line in the log carries beside its words."""
+    return {"podcast": notice.podcast_id, "episode": notice.episode_id}
 
 
 def tell(studio: Studio, listeners: Listeners, target: Target, notice_id: str, event: Event) -> str:

@@ -14,7 +14,7 @@ from settings import Settings
 from tasks.voice_engines import VOICES, BuildVoice
 
 if TYPE_CHECKING:
-    from podcasting.providers.writers.model import Protocol
+    from podcasting.providers.writers.endpoint import Protocol
 
 Built = TypeVar("Built")
 
@@ -47,7 +47,8 @@ class _Service:
 
     def __call__(self, settings: Settings, model: str | None) -> Writer:
         """The writer; see :data:`BuildWriter`."""
-        from podcasting.providers.writers.model import Endpoint, ModelWriter
+        from podcasting.providers.writers.endpoint import Endpoint
+        from podcasting.providers.writers.model import ModelWriter
 
         asked = model or self.default_model
         if not asked:

@@ -44,6 +44,9 @@ QUIET = (
 QUIET_SECONDS = 600
 """Between two lines of a library that says the same again and again as long as something is away."""
 
+WHOSE = ("podcast", "episode")
+"""What a line may say by itself, where what is bound can't: a task that is about several episodes."""
+
 OTLP_HEADERS = tuple(f"OTEL_EXPORTER_OTLP_{of}HEADERS" for of in ("", "TRACES_", "METRICS_"))
 """OpenTelemetry's own variables, ``name=value,…``: a provider's key is among them."""
 
@@ -59,6 +62,7 @@ def configure(**_signal: Any) -> None:
     )
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        structlog.stdlib.ExtraAdder(allow=WHOSE),
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -69,12 +69,12 @@ def _elevenlabs(settings: Settings, model: str | None, casting: Casting) -> Voic
 
 def _polly(settings: Settings, model: str | None, casting: Casting) -> Voice:
     from podcasting.providers.voices.polly import PollyVoice
-    from tasks import wiring
+    from tasks import aws
 
     return PollyVoice(
         casting,
         engine=model,
-        client=wiring.aws("polly", timeout_seconds=settings.provider_timeout),
+        client=aws.client("polly", timeout_seconds=settings.provider_timeout),
         dollars_per_million=_price(settings, casting),
     )
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
 
-import boto3
-from botocore.config import Config
 from celery.utils.imports import import_from_cwd
 
 from podcasting.breaker import Tolerance
@@ -20,7 +17,7 @@ from podcasting.providers.storage.s3 import S3Storage
 from podcasting.studio import Limits, Studio
 from publishers.fanout import Discovery
 from settings import SettingsError, settings
-from tasks import app
+from tasks import app, aws
 from tasks.sending import CelerySender
 from tasks.telemetry.observer import Telemetry
 
@@ -119,30 +116,7 @@ def discovery() -> Discovery:
     )
 
 
-def aws(service: str, *, timeout_seconds: float | None = None) -> Any:
-    """A boto3 client of an AWS service (``sqs``, ``s3``, ``cloudformation``), embedded or real.
-
-    With a timeout it gives up after waiting so long, twice; else as boto3 does, after minutes.
-
-    Raises:
-        SettingsError: embedded, and no embedded AWS runs.
-    """
-    credentials = settings().aws_credentials() or (None, None)
-    return boto3.client(  # type: ignore[call-overload]  # the service is chosen at run time
-        service,
-        region_name=settings().aws_region,
-        endpoint_url=settings().endpoint(),
-        aws_access_key_id=credentials[0],
-        aws_secret_access_key=credentials[1],
-        config=None if timeout_seconds is None else _impatient(timeout_seconds),
-    )
-
-
-def _impatient(seconds: float) -> Config:
-    return Config(connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 2})
-
-
 def _storage(part: str) -> Storage:
     if settings().bucket:
-        return S3Storage(aws("s3"), settings().bucket, prefix=f"{part}/")
+        return S3Storage(aws.client("s3"), settings().bucket, prefix=f"{part}/")
     return FolderStorage(settings().home / part)

@@ -18,7 +18,7 @@ from operations.dead_letters.known import Known
 from operations.dead_letters.reading import DeadLetterQueue, Holds, dead_letter_queue_of, holding
 from podcasting.errors import AirdateError, Permanent, Retryable
 from settings import settings
-from tasks import wiring
+from tasks import aws, wiring
 
 TIMEOUT_SECONDS = 10
 SHORTEST_PREFIX = 8
@@ -88,7 +88,7 @@ def looking(choice: Choice, *, needs_database: bool = False) -> Iterator[Look]:
         Permanent: there is no such queue or id, or something is not allowed.
         Retryable: SQS does not answer; or the database, where it is needed.
     """
-    sqs = wiring.aws("sqs", timeout_seconds=TIMEOUT_SECONDS)
+    sqs = aws.client("sqs", timeout_seconds=TIMEOUT_SECONDS)
     queues = _queues(sqs, choice.queue)
     # The embedded AWS is one server, whose short poll sees all.
     poll_seconds = 0 if settings().embedded else reading.LONGEST_POLL_SECONDS

@@ -10,7 +10,7 @@ from operations.alert_listeners import Listeners, listeners
 from operations.doctor.answers import ERRORS, Answer, Meaning
 from operations.monitoring import Alarm, alarms
 from settings import settings
-from tasks import wiring
+from tasks import aws
 from tasks.readiness.findings import Finding, ok, warn
 
 AREA = "alarms"
@@ -75,7 +75,7 @@ def findings() -> Iterator[Finding]:
 
 
 def _deployed(deployment: str) -> dict[str, dict[str, Any]]:
-    pages = wiring.aws("cloudwatch", timeout_seconds=TIMEOUT_SECONDS).get_paginator("describe_alarms")
+    pages = aws.client("cloudwatch", timeout_seconds=TIMEOUT_SECONDS).get_paginator("describe_alarms")
     found = {}
     for page in pages.paginate(AlarmNamePrefix=f"{deployment}-", AlarmTypes=["MetricAlarm", "CompositeAlarm"]):
         for alarm in [*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ())]:
@@ -84,7 +84,7 @@ def _deployed(deployment: str) -> dict[str, dict[str, Any]]:
 
 
 def _subscribers(where: Where) -> Iterator[Finding]:
-    sns = wiring.aws("sns", timeout_seconds=TIMEOUT_SECONDS)
+    sns = aws.client("sns", timeout_seconds=TIMEOUT_SECONDS)
     try:
         found = listeners(sns, where.topic)
     except ERRORS as error:
@@ -148,7 +148,7 @@ def _parameters(where: Where) -> dict[str, str]:
     """What the stack was deployed with, as far as we may know."""
     known = {"Prefix": where.deployment, "AlertsTopicArn": where.topic}
     try:
-        cloudformation = wiring.aws("cloudformation", timeout_seconds=TIMEOUT_SECONDS)
+        cloudformation = aws.client("cloudformation", timeout_seconds=TIMEOUT_SECONDS)
         [stack] = cloudformation.describe_stacks(StackName=f"{where.deployment}-monitoring")["Stacks"]
     except ERRORS:
         return known

@@ -22,7 +22,7 @@ from broker.control import EVENT_EXCHANGE
 from broker.dead_letters import redrive_of
 from operations.doctor.answers import ERRORS, Answer, Meaning
 from settings import settings
-from tasks import wiring
+from tasks import aws
 from tasks.readiness.findings import Finding, fail, ok, warn
 
 AREA = "access"
@@ -53,7 +53,7 @@ def findings(who: str) -> Iterator[Finding]:
         SettingsError: embedded, and no embedded AWS runs.
     """
     urls = settings().queue_urls()
-    sqs = wiring.aws("sqs", timeout_seconds=TIMEOUT_SECONDS)
+    sqs = aws.client("sqs", timeout_seconds=TIMEOUT_SECONDS)
     for name, url in urls.items():
         found = yield from probed(sqs, name, url)
         if found is None:
@@ -68,7 +68,7 @@ def findings(who: str) -> Iterator[Finding]:
 def identity() -> Generator[Finding, None, str | None]:
     """Whose the credentials are. Yields what is wrong; returns who we are, or None when there is no use in going on."""
     try:
-        answer = wiring.aws("sts", timeout_seconds=TIMEOUT_SECONDS).get_caller_identity()
+        answer = aws.client("sts", timeout_seconds=TIMEOUT_SECONDS).get_caller_identity()
     except ERRORS as error:
         told = Answer.of(error)
         if told.meaning is Meaning.BAD_CREDENTIALS:
@@ -171,7 +171,7 @@ def _dead_letter_copies(sqs: Any, urls: dict[str, str]) -> Iterator[Finding]:
 
 
 def _events(who: str) -> Iterator[Finding]:
-    sns = wiring.aws("sns", timeout_seconds=TIMEOUT_SECONDS)
+    sns = aws.client("sns", timeout_seconds=TIMEOUT_SECONDS)
     account = who.split(":")[4] if who.count(":") >= 5 else "000000000000"  # noqa: PLR2004 - an ARN's parts
     made = f"arn:aws:sns:{settings().aws_region}:{account}:{EVENT_EXCHANGE}"
     topic = settings().events_topic_arn or made
@@ -192,7 +192,7 @@ def _metrics() -> Iterator[Finding]:
     metric = {"Namespace": "AWS/SQS", "MetricName": "ApproximateAgeOfOldestMessage"}
     query = {"Id": "probe", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}}
     try:
-        wiring.aws("cloudwatch", timeout_seconds=TIMEOUT_SECONDS).get_metric_data(
+        aws.client("cloudwatch", timeout_seconds=TIMEOUT_SECONDS).get_metric_data(
             MetricDataQueries=[query], StartTime=now - timedelta(minutes=1), EndTime=now
         )
     except (*ERRORS, ValueError) as error:

@@ -14,7 +14,7 @@ from operations.doctor.answers import ERRORS, Answer, server_date
 from operations.doctor.examination import aws_runs
 from podcasting.errors import AirdateError
 from settings import settings
-from tasks import wiring
+from tasks import aws
 from tasks.readiness.findings import Finding, fail, ok, warn
 from tasks.readiness.tables import Missing, opened
 
@@ -47,7 +47,7 @@ def judged(whose: str, skew: float) -> Finding:
 
 def sqs_skew() -> float | str:
     """How far SQS's clock is ahead of ours, in seconds, by its Date header; or why it is not known."""
-    sqs = wiring.aws("sqs", timeout_seconds=TIMEOUT_SECONDS)
+    sqs = aws.client("sqs", timeout_seconds=TIMEOUT_SECONDS)
     url = next(iter(settings().queue_urls().values()))
     before = datetime.now(UTC)
     try:

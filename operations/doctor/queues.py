@@ -15,7 +15,7 @@ from operations.doctor.queue_policies import RETENTION, kept_as_the_template_say
 from operations.doctor.restoring import made_again, redriven, with_attribute
 from publishers.queues import MAX_RECEIVE_COUNT
 from settings import settings
-from tasks import wiring
+from tasks import aws
 from tasks.readiness.agreement import LONGEST_DELAY
 from tasks.readiness.findings import Finding, fail, ok, warn
 from tasks.readiness.queue_attributes import AREA, TEMPLATE, visibility_agrees
@@ -63,7 +63,7 @@ class QueueExamination:
             SettingsError: embedded, and no embedded AWS runs.
         """
         chosen = settings()
-        sqs = wiring.aws("sqs", timeout_seconds=TIMEOUT_SECONDS)
+        sqs = aws.client("sqs", timeout_seconds=TIMEOUT_SECONDS)
         on_aws = not (chosen.embedded or chosen.aws_endpoint)
         return cls(sqs, chosen.queue_urls(), chosen.aws_region, chosen.visibility_timeout, on_aws)
 

@@ -17,7 +17,7 @@ from operations.doctor.aws_access import AREA, TIMEOUT_SECONDS, arn_of, identity
 from operations.doctor.restoring import DEAD
 from publishers.queues import Queue
 from settings import settings
-from tasks import wiring
+from tasks import aws
 from tasks.readiness.findings import Finding, fail, ok, warn
 
 SEND, RECEIVE, DELETE = "sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"
@@ -77,7 +77,7 @@ def findings(process: str | None = None) -> Iterator[Finding]:
     if process is None:
         yield from aws_access.findings(who)
         return
-    sqs = wiring.aws("sqs", timeout_seconds=TIMEOUT_SECONDS)
+    sqs = aws.client("sqs", timeout_seconds=TIMEOUT_SECONDS)
     for queue, url in settings().queue_urls().items():
         for name, address in ((queue, url), (queue + DEAD, url + DEAD)):
             found = yield from probed(sqs, name, address)

@@ -19,7 +19,7 @@ from podcasting.providers.storage import Storage
 from podcasting.providers.storage.folder import FolderStorage
 from podcasting.providers.storage.s3 import S3Storage
 from settings import settings
-from tasks import wiring
+from tasks import aws, wiring
 from tasks.readiness.findings import Finding, fail, ok, warn
 
 AREA = "storage"
@@ -57,7 +57,7 @@ def _storages() -> Iterator[tuple[str, Storage]]:
         yield "workspace", behind_breaker(wiring.studio().workspace)
         yield "site", behind_breaker(wiring.studio().site)
     elif chosen.bucket:
-        s3 = wiring.aws("s3", timeout_seconds=TIMEOUT_SECONDS)
+        s3 = aws.client("s3", timeout_seconds=TIMEOUT_SECONDS)
         yield "workspace", S3Storage(s3, chosen.bucket, prefix="work/")
         yield "site", S3Storage(s3, chosen.bucket, prefix="site/")
     else:
@@ -152,7 +152,7 @@ def _remove(storage: Storage, folders: list[Path]) -> str:
     if isinstance(storage, FolderStorage):
         remove = (storage.root / KEY).unlink
     elif isinstance(storage, S3Storage):
-        s3 = wiring.aws("s3", timeout_seconds=TIMEOUT_SECONDS)
+        s3 = aws.client("s3", timeout_seconds=TIMEOUT_SECONDS)
         bucket, key = storage.bucket, storage.prefix + KEY
         remove = lambda: s3.delete_object(Bucket=bucket, Key=key)  # noqa: E731 - the same name for either kind
     else:

@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from podcasting.errors import Permanent
 from settings import SettingsError, settings
-from tasks import wiring
+from tasks import aws
 
 TIMEOUT_SECONDS = 3
 LOOKS_TO_BEGIN = 3
@@ -52,7 +52,7 @@ def _unreachable() -> str:
     """Why the queues can't be reached, or nothing when they can."""
     try:
         urls = settings().queue_urls()
-        sqs: Any = wiring.aws("sqs", timeout_seconds=TIMEOUT_SECONDS)
+        sqs: Any = aws.client("sqs", timeout_seconds=TIMEOUT_SECONDS)
     except SettingsError as error:  # embedded, and nothing runs
         return str(error)
     try:

@@ -24,7 +24,7 @@ from podcasting.errors import AirdateError
 from podcasting.models import STAGES, EpisodeStatus
 from publishers.queues import Queue
 from settings import SettingsError, settings
-from tasks import wiring
+from tasks import aws, wiring
 
 TIMINGS_OF = timedelta(days=1)
 TIMINGS_EVERY = timedelta(seconds=30)
@@ -151,7 +151,7 @@ class Reader:
         if settings().embedded:
             return ()  # moto keeps alarms and looks at none
         with self._clients:
-            self._cloudwatch = self._cloudwatch or wiring.aws("cloudwatch", timeout_seconds=TIMEOUT_SECONDS)
+            self._cloudwatch = self._cloudwatch or aws.client("cloudwatch", timeout_seconds=TIMEOUT_SECONDS)
         answer = self._cloudwatch.describe_alarms(
             AlarmNamePrefix=f"{settings().deployment}-",
             StateValue="ALARM",

@@ -73,10 +73,10 @@ def _tables() -> Iterator[Finding]:
 
 
 def _queues(names: Any) -> Iterator[Finding]:
-    from tasks import wiring
+    from tasks import aws
 
     try:
-        sqs = wiring.aws("sqs", timeout_seconds=TIMEOUT_SECONDS)
+        sqs = aws.client("sqs", timeout_seconds=TIMEOUT_SECONDS)
         urls = settings().queue_urls()
         for name in names:
             if name not in urls:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from podcasting.providers.writers import Brief, Story, Writer
+from podcasting.providers.writers.endpoint import Endpoint
 from podcasting.providers.writers.extractive import ExtractiveWriter
-from podcasting.providers.writers.model import Endpoint, ModelWriter
+from podcasting.providers.writers.model import ModelWriter
 from tests.fakes.model_server import KEY
 from tests.fakes.stories import STORIES
 

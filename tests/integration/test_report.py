@@ -25,7 +25,7 @@ from podcasting.models import STAGES, EpisodeStatus, Podcast
 from tests.fakes.environment import ROOT
 from tests.fakes.shell import Shell
 
-HOSTILE = "<script>alert(1)</script> \"'$x$ & 播客 🎧 \x1b[31m"
+HOSTILE = "<script>alert(1)</script> \"'$x$ & 播客 🎧 [/b]"
 
 
 def fill(database: Database) -> None:

@@ -124,6 +124,16 @@ def log_everywhere(secret_text: str) -> None:
         log.exception("an error")
 
 
+def test_a_line_may_say_whose_it_is_where_a_task_is_about_several(logged: Logged) -> None:
+    stream = logged(AIRDATE_LOG_FORMAT="json")
+
+    logging.getLogger("x").info("told", extra={"podcast": "tides", "episode": "tides-1", "other": "not shown"})
+
+    line = json.loads(stream.getvalue())
+    assert (line["podcast"], line["episode"]) == ("tides", "tides-1")
+    assert "other" not in line
+
+
 SECRET_FIELDS = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
 KEY = "c2VjcmV0" * 4
 SAID = {

@@ -21,7 +21,7 @@ from pydantic_ai.settings import ModelSettings
 from podcasting.errors import AirdateError, Permanent, Retryable
 from podcasting.observing import spent
 from podcasting.providers.writers.bounded import client
-from podcasting.providers.writers.model import Endpoint
+from podcasting.providers.writers.endpoint import Endpoint
 from podcasting.providers.writers.prompting import Prompt
 from podcasting.providers.writers.refusal import hidden, told
 from podcasting.providers.writers.reply import Reply

@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
-from dataclasses import dataclass, field
-from typing import Literal
 
 from podcasting.errors import Permanent
 from podcasting.providers.writers import Brief, Script
+from podcasting.providers.writers.endpoint import Endpoint, Protocol
 from podcasting.providers.writers.length import Target, target
 from podcasting.providers.writers.prompting import PROMPT, prompt
 from podcasting.providers.writers.reply import faults, plain, script_of
@@ -23,31 +22,7 @@ ASKS = 3
 """How often a model is asked for one script: once, and again with what was wrong."""
 INSTALL = "pip install 'airdate[writers]'"
 
-Protocol = Literal["openai", "anthropic", "gemini"]
 _MODULES: dict[Protocol, str] = {"openai": "openai", "anthropic": "anthropic", "gemini": "google.genai"}
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a model is asked, and as whom."""
-
-    engine: str
-    """As podcasts name it: ``openai``, ``anthropic``, ``gemini``, ``local``."""
-    protocol: Protocol
-    model: str
-    url: str
-    """Without a slash at its end; for ``openai`` with its version, ``/v1``."""
-    url_variable: str
-    key: str = field(default="", repr=False)
-    key_variable: str = ""
-    """Empty for a server that asks for no key."""
-    prices: str = ""
-    """Whose list its prices are on, as genai-prices names them; empty where nobody knows what it takes."""
-
-    @property
-    def name(self) -> str:
-        """As podcasts choose it."""
-        return f"{self.engine}:{self.model}"
 
 
 class ModelWriter:

@@ -8,7 +8,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from podcasting.errors import AirdateError, Permanent, Retryable
-from podcasting.providers.writers.model import Endpoint
+from podcasting.providers.writers.endpoint import Endpoint
 
 SECONDS = 5
 MOST_BYTES = 1024 * 1024

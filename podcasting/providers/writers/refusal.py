@@ -10,7 +10,7 @@ from podcasting.errors import AirdateError, Permanent, Retryable, Throttled
 from podcasting.redaction import HIDDEN
 
 if TYPE_CHECKING:
-    from podcasting.providers.writers.model import Endpoint
+    from podcasting.providers.writers.endpoint import Endpoint
 
 UNPAID_SECONDS = 900
 """How long a provider is left alone whose quota or credit is used up, unless it says for how long."""
