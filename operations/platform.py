@@ -30,7 +30,7 @@ from podcasting import syndication
 from podcasting.database.revisions import migrate
 from podcasting.errors import Permanent
 from settings import settings
-from tasks import wiring
+from tasks import aws, wiring
 
 PROCFILE = Path(__file__).parent.parent / "Procfile"
 FLOWER_CONFIGURATION = Path(__file__).parent.parent / "flowerconfig.py"
