@@ -15,7 +15,7 @@ from podcasting.models import Podcast
 from tasks import wiring
 
 if TYPE_CHECKING:
-    from podcasting.music import Piece
+    from podcasting.audio.music import Piece
 
 PARTS = ("intro", "outro", "bed")
 
@@ -64,7 +64,7 @@ def music(podcast_id: str, *, in_json: bool, **chosen: Any) -> None:
 
 
 def _prepared(path: Path) -> Piece:
-    from podcasting.music import MusicError, prepared
+    from podcasting.audio.music import MusicError, prepared
 
     try:
         return prepared(path)
@@ -85,8 +85,8 @@ def _row(part: str, key: str | None, piece: Piece | None) -> dict[str, Any]:
 
 
 def _heard(key: str) -> dict[str, Any]:
-    from podcasting.music import recorded
-    from podcasting.sound import SoundError
+    from podcasting.audio.music import recorded
+    from podcasting.audio.sound import SoundError
 
     try:
         with tempfile.TemporaryFile() as file:

@@ -11,8 +11,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from podcasting.announcing import Announcing
+from podcasting.audio.mixing import Mixing
 from podcasting.feeding import Feeding
-from podcasting.mixing import Mixing
 
 EngineName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*(:\S{1,150})?$", max_length=160)]
 """An engine, or an engine and its model: ``extractive``, ``openai:gpt-5-mini``, ``polly:neural``."""

@@ -14,8 +14,8 @@ from bench.making.shows import refreshing
 from bench.making.workshop import Episode, Start, workshop
 from bench.measuring import Sample, rounded
 from bench.section import Figures, Section, markdown_table
+from podcasting.audio.sound import SAMPLE_RATE
 from podcasting.models import STAGES
-from podcasting.sound import SAMPLE_RATE
 
 Say = Callable[[str], None]
 

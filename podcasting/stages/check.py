@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from podcasting.audio.measuring import Measurement, measure
+from podcasting.audio.mixing import AudioFormat
+from podcasting.audio.sound import QUIET_DBFS, SILENT_LUFS, SoundError
 from podcasting.errors import Permanent
-from podcasting.measuring import Measurement, measure
-from podcasting.mixing import AudioFormat
 from podcasting.models import Frozen
 from podcasting.providers.storage import Storage
-from podcasting.sound import QUIET_DBFS, SILENT_LUFS, SoundError
 
 LOUDNESS_TOLERANCE_LU = 0.5
 PEAK_TOLERANCE_DB = 0.05

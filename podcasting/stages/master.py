@@ -10,18 +10,18 @@ from typing import IO
 
 from pydantic import model_validator
 
-from podcasting.encoding import encode_m4a, encode_mp3
+from podcasting.audio.encoding import encode_m4a, encode_mp3
+from podcasting.audio.id3 import Tag, TaggedChapter, render
+from podcasting.audio.measuring import Measurement, measure
+from podcasting.audio.mixing import AudioFormat, Mixing
+from podcasting.audio.music import Recording, recorded
+from podcasting.audio.sound import SAMPLE_RATE, SoundError
 from podcasting.errors import Permanent
 from podcasting.fingerprint import fingerprint
-from podcasting.id3 import Tag, TaggedChapter, render
-from podcasting.measuring import Measurement, measure
-from podcasting.mixing import AudioFormat, Mixing
 from podcasting.models import Frozen, UtcDatetime
-from podcasting.music import Recording, recorded
 from podcasting.providers.storage import Storage
 from podcasting.providers.voices import Samples
 from podcasting.providers.writers import Script
-from podcasting.sound import SAMPLE_RATE, SoundError
 from podcasting.stages.score import Pieces, Score
 from podcasting.stages.speech import Speech
 from podcasting.stages.tape import SHORTEST_LEAD_SECONDS, Cue, Tape, record

@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from podcasting.audio.mixing import AudioFormat
 from podcasting.errors import Permanent
-from podcasting.mixing import AudioFormat
 from podcasting.models import Frozen
 from podcasting.providers.storage import Storage
 from podcasting.stages.master import AUDIO_TYPES, Chapter

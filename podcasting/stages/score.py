@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from podcasting.mixing import Mixing
-from podcasting.music import Recording
+from podcasting.audio.mixing import Mixing
+from podcasting.audio.music import Recording
+from podcasting.audio.sound import SAMPLE_RATE, amplitude, resampled
 from podcasting.providers.voices import Samples
-from podcasting.sound import SAMPLE_RATE, amplitude, resampled
 from podcasting.stages.tape import SHORTEST_LEAD_SECONDS, Cue
 
 _BED_ALONE_SECONDS = 1.5

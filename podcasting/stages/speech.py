@@ -14,7 +14,8 @@ from functools import partial
 
 import numpy as np
 
-from podcasting import clip_length
+from podcasting.audio import clip_length
+from podcasting.audio.sound import QUIET_DBFS, SoundError, amplitude, read_wav, write_wav
 from podcasting.errors import Permanent, Retryable
 from podcasting.fingerprint import fingerprint
 from podcasting.models import Frozen
@@ -22,7 +23,6 @@ from podcasting.pronunciation import respelled
 from podcasting.providers.storage import Storage
 from podcasting.providers.voices import Samples, Voice, clips_at_once, varies
 from podcasting.providers.writers import Turn
-from podcasting.sound import QUIET_DBFS, SoundError, amplitude, read_wav, write_wav
 
 log = logging.getLogger(__name__)
 

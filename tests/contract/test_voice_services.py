@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from podcasting.audio.sound import resample, write_wav
 from podcasting.errors import Permanent, Retryable, Throttled
 from podcasting.observing import Expense, asked, on_account
 from podcasting.providers.voices.polly_voices import ENGINES as ENGINES_OF_POLLY
 from podcasting.providers.voices.polly_voices import VOICES
 from podcasting.providers.voices.web_voice import WebVoice
-from podcasting.sound import resample, write_wav
 from tests.fakes import speech_server as speech
 from tests.fakes.aws import served_aws
 from tests.fakes.speech_server import KEY, Answer, Fault, SpeechServer

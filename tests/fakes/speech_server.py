@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 import botocore.session
 import numpy as np
 
+from podcasting.audio.sound import resample, write_wav
 from podcasting.providers.voices import Samples
-from podcasting.sound import resample, write_wav
 from tests.fakes.loopback_server import HttpHandler, LoopbackServer
 from tests.fakes.voices import ToneVoice
 

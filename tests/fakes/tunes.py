@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from podcasting.music import prepared
+from podcasting.audio.music import prepared
 from podcasting.providers.storage import Storage
 
 RATE = 48_000

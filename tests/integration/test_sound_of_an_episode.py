@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from podcasting import generation, processing
+from podcasting.audio.mixing import Mixing
 from podcasting.errors import Permanent, Retryable
-from podcasting.mixing import Mixing
 from podcasting.models import Episode, EpisodeStatus, Podcast
 from podcasting.production import Production
 from podcasting.providers.voices import Samples

@@ -11,6 +11,7 @@ import pytest
 from botocore.response import StreamingBody
 
 from podcasting.attempt import attempt
+from podcasting.audio.sound import resample
 from podcasting.due import Work, work_for
 from podcasting.errors import Permanent, ProviderPaused, TryAgainIn
 from podcasting.generation import generate
@@ -21,7 +22,6 @@ from podcasting.protection import protected
 from podcasting.providers.voices import Casting
 from podcasting.providers.voices.kokoro import KokoroVoice
 from podcasting.providers.voices.polly import PollyVoice
-from podcasting.sound import resample
 from podcasting.stages.master import Mastered
 from podcasting.studio import Studio
 from settings import Settings, settings

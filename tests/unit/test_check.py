@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from av.filter import Graph
 
-from podcasting.encoding import encode_mp3
+from podcasting.audio.encoding import encode_mp3
+from podcasting.audio.measuring import measure
+from podcasting.audio.sound import SoundError, amplitude, write_wav
 from podcasting.errors import LeaseLost, Permanent
-from podcasting.measuring import measure
 from podcasting.providers.voices import Samples
-from podcasting.sound import SoundError, amplitude, write_wav
 from podcasting.stages.check import AudioDamaged, CheckInput, check
 from tests.fakes.storage import MemoryStorage
 from tests.fakes.voices import ToneVoice

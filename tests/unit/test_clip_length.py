@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from podcasting.clip_length import doubted_below, longest, shortest
+from podcasting.audio.clip_length import doubted_below, longest, shortest
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from podcasting.encoding import encode_mp3
-from podcasting.mixing import Mixing
-from podcasting.sound import LoudnessMeter
+from podcasting.audio.encoding import encode_mp3
+from podcasting.audio.mixing import Mixing
+from podcasting.audio.sound import LoudnessMeter
 from podcasting.stages.check import AudioDamaged, Checked, CheckInput, check
 from podcasting.stages.master import Mastered, MasterInput, master
 from podcasting.stages.publish import PublishedFiles, PublishInput, publish

@@ -12,10 +12,10 @@ import soundfile
 from PIL import Image
 from pydantic import ValidationError
 
+from podcasting.audio.sound import LoudnessMeter, write_wav
 from podcasting.errors import LeaseLost, Permanent
 from podcasting.providers.voices import Samples, Voice
 from podcasting.providers.writers import Script, Section, Turn
-from podcasting.sound import LoudnessMeter, write_wav
 from podcasting.stages.master import Mastered, MasterInput, master
 from podcasting.stages.speech import Speech, SpeechInput, speak
 from podcasting.stages.tape import ClipDamaged

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from podcasting import music
-from podcasting.music import MusicError, Recording, prepared, recorded
-from podcasting.sound import SILENT_LUFS, SoundError
+from podcasting.audio import music
+from podcasting.audio.music import MusicError, Recording, prepared, recorded
+from podcasting.audio.sound import SILENT_LUFS, SoundError
 from tests.fakes.templates import of_type, template
 from tests.fakes.tunes import RATE, packed_file, tune, wav_file
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from podcasting.audio.repair import UnfitClip, clipped_share, faded, repaired
+from podcasting.audio.sound import amplitude
 from podcasting.providers.voices import Samples
-from podcasting.repair import UnfitClip, clipped_share, faded, repaired
-from podcasting.sound import amplitude
 from tests.fakes.voices import ToneVoice
 
 RATE = 24_000

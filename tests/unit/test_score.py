@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from podcasting.mixing import Mixing
-from podcasting.music import Recording
+from podcasting.audio.mixing import Mixing
+from podcasting.audio.music import Recording
+from podcasting.audio.sound import QUIET_DBFS, SAMPLE_RATE, LoudnessMeter, amplitude
 from podcasting.providers.voices import Samples
-from podcasting.sound import QUIET_DBFS, SAMPLE_RATE, LoudnessMeter, amplitude
 from podcasting.stages.score import Pieces, Score
 from podcasting.stages.tape import Cue
 

@@ -6,11 +6,11 @@ from contextvars import ContextVar
 import numpy as np
 import pytest
 
+from podcasting.audio.sound import read_wav, write_wav
 from podcasting.errors import LeaseLost, Permanent, Retryable
 from podcasting.fingerprint import fingerprint
 from podcasting.providers.voices import Samples
 from podcasting.providers.writers import Turn
-from podcasting.sound import read_wav, write_wav
 from podcasting.stages.speech import SpeechInput, speak
 from tests.fakes.storage import MemoryStorage
 from tests.fakes.voices import ToneVoice

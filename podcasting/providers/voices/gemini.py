@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
+from podcasting.audio.sound import resample
 from podcasting.errors import Permanent, Retryable
 from podcasting.providers.voices import Samples
 from podcasting.providers.voices.http_voice import HTTPVoice
 from podcasting.providers.voices.pcm import from_pcm, joined
 from podcasting.providers.voices.speech_service import Reply, parsed
 from podcasting.providers.voices.web_voice import spoken_in
-from podcasting.sound import resample
 
 VOICES = (
     "Kore", "Charon", "Leda", "Puck",  # told apart: two that sound female, two male

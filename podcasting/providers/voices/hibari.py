@@ -15,9 +15,9 @@ from typing import Protocol
 
 import numpy as np
 
+from podcasting.audio.sound import resample
 from podcasting.errors import Permanent
 from podcasting.providers.voices import Samples
-from podcasting.sound import resample
 
 _VERSION = 1
 """Part of the voice's name: raise it when :func:`readable` or a number below changes."""

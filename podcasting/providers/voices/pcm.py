@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from podcasting.audio.sound import resample
 from podcasting.errors import Retryable
 from podcasting.providers.voices import Samples
-from podcasting.sound import resample
 
 _FULL_SCALE = 32_768
 _STREAMED = frozenset({0, 0xFFFFFFFF, 0x7FFFFFFF})

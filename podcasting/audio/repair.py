@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from podcasting.audio.sound import QUIET_DBFS, SoundError, amplitude
 from podcasting.providers.voices import Samples
-from podcasting.sound import QUIET_DBFS, SoundError, amplitude
 
 LONGEST_SILENCE_SECONDS = 1.5
 """Longer within a turn, and it is shortened to this. The embedded voice pauses for 0.85 s at most."""

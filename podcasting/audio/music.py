@@ -18,8 +18,7 @@ from typing import IO, NamedTuple
 import av
 import numpy as np
 
-from podcasting.providers.voices import Samples
-from podcasting.sound import (
+from podcasting.audio.sound import (
     BLOCK,
     QUIET_DBFS,
     SAMPLE_RATE,
@@ -29,6 +28,7 @@ from podcasting.sound import (
     amplitude,
     frames_of,
 )
+from podcasting.providers.voices import Samples
 
 MOST_BYTES = 200_000_000
 """Of a user's file: ten minutes of stereo at 48 kHz and 24 bits take 173 MB."""

@@ -11,8 +11,8 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream
 
-from podcasting.mixing import AudioFormat
-from podcasting.sound import QUIET_DBFS, LoudnessMeter, SoundError, amplitude
+from podcasting.audio.mixing import AudioFormat
+from podcasting.audio.sound import QUIET_DBFS, LoudnessMeter, SoundError, amplitude
 
 _CONTAINERS: dict[AudioFormat, tuple[str, str]] = {
     "mp3": ("mp3", "mp3float"),

@@ -16,9 +16,9 @@ import av
 from av.filter import Graph
 from av.stream import Disposition
 
-from podcasting.id3 import Tag, language_code
+from podcasting.audio.id3 import Tag, language_code
+from podcasting.audio.sound import SAMPLE_RATE, amplitude, chain, frames_of, pulled
 from podcasting.providers.voices import Samples
-from podcasting.sound import SAMPLE_RATE, amplitude, chain, frames_of, pulled
 
 _BIT_EXACT = {"fflags": "+bitexact"}
 """The encoder's version stays out of the file, so that an update does not change it."""
