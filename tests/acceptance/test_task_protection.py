@@ -27,7 +27,8 @@ def test_a_worker_is_protected_while_it_makes_an_episode(machine: Machine) -> No
 
         machine.airdate("generate", podcast)
         until(lambda: agent.protects, 30)
-        [episode] = machine.ask("episodes", "list")
+        # It is protected before it opens the slot.
+        [episode] = machine.until("an episode", lambda: machine.ask("episodes", "list"), 10)
         assert episode["status"] not in {"completed", "published"}
 
         until(lambda: bool(agent.asked) and not agent.protects, 90)

@@ -14,8 +14,7 @@ from tests.fakes.sqs_queues import Depth
 
 pytestmark = pytest.mark.slow
 
-VISIBILITY = 4
-"""A heartbeat may be late by two thirds of it: longer than a busy machine keeps a process waiting."""
+VISIBILITY = 3
 LONG_SECONDS = 5 * VISIBILITY
 WAITING = [f"waiting {number}" for number in range(4)]
 LATER_SECONDS = LONG_SECONDS + 3
