@@ -14,6 +14,7 @@ from operations.dead_letters.exporting import line_of
 from operations.dead_letters.judging import reason_of
 from operations.dead_letters.redriving import entry_of
 from operations.dead_letters.showing import BODY_CHARACTERS, cell, safe
+from operations.output import show_table
 from publishers.queues import Task
 from tests.fakes.dead_letters import enveloped, generation, processing
 from tests.fakes.poison import HARMLESS, POISON, REJECTED_BY_CELERY, message, packed, protocol_1, wrapped
@@ -182,7 +183,8 @@ def test_reasons_are_grouped_without_what_is_of_one_message(told: str, kind: str
     assert kind_of(told).startswith(kind)
 
 
-def test_text_that_could_do_something_to_a_terminal_is_written_out() -> None:
+def test_text_that_could_do_something_to_a_terminal_is_written_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert safe("a\x1b[31m\x07\u202e\ud800\u2028ü😀\u200b\n") == "a\\x1b[31m\\x07\\u202e\\ud800\\u2028ü😀\\u200b\\n"
-    assert cell("[bold]x[/bold]") == "\\[bold]x\\[/bold]"
+    show_table(["REASON"], [[cell("[bold]x[/bold] [/b]")]], empty="none")
+    assert capsys.readouterr().out.split("\n")[1].strip() == "[bold]x[/bold] [/b]"
     assert len(cell("x" * BODY_CHARACTERS)) == 100
