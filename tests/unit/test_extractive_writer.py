@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from podcasting.errors import Permanent
@@ -232,6 +232,8 @@ def test_many_stories_stay_bounded() -> None:
 def test_any_stories_make_a_valid_speakable_script(
     stories: list[Story], title: str, hosts: tuple[str, str], number: int
 ) -> None:
+    letters = [letter for each in stories for letter in each.title + each.text if letter.isalpha()]
+    assume(2 * sum(map(str.isascii, letters)) >= len(letters))  # else they are refused, as the next test has it
     given_brief = brief(*stories, podcast_title=title, hosts=hosts, episode_number=number)
 
     written = script(ScriptInput(brief=given_brief), ExtractiveWriter())
@@ -239,6 +241,22 @@ def test_any_stories_make_a_valid_speakable_script(
     for turn in written.turns:
         assert SPEAKABLE.fullmatch(turn.text), turn.text
         assert turn.text[-1] in ".!?\"'"
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("Νέα από τη θάλασσα", "Η παλίρροια υπολογίζεται με πίνακες. Το λιμάνι άνοιξε ξανά."),
+        ("海のニュース", "潮汐表は計算で作られます。NHKによると、港は再開しました。"),
+    ],
+)
+def test_stories_in_other_letters_are_refused_rather_than_left_out(title: str, text: str) -> None:
+    greek = story(title=title, text=text)
+
+    with pytest.raises(Permanent, match=r"these stories are in other letters; give the podcast sources in English, or"):
+        ExtractiveWriter().write(brief(greek))
+
+    assert "Παλίρροια" not in spoken(ExtractiveWriter().write(brief(story(text=BEES), greek)))
 
 
 @given(

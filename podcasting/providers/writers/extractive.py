@@ -119,16 +119,27 @@ class ExtractiveWriter:
         shorter than one such sentence a story makes it. It heeds neither tone nor instructions.
 
         Raises:
-            Permanent: the brief's language is not English.
+            Permanent: the brief's language is not English, or its stories are in another alphabet than English.
         """
         if brief.language.lower().partition("-")[0] != "en":
             raise Permanent(
                 f"the embedded writer writes English, not {brief.language!r}; "
                 "set the podcast's language to en, or use a writer that speaks it"
             )
+        if not _in_english_letters(brief.stories):
+            raise Permanent(
+                "the embedded writer reads English, and these stories are in other letters; give the podcast sources "
+                "in English, or choose a writer and a voice that speak its language (writing.engine, speaking.engine)"
+            )
         if brief.minutes is None:
             return _written(brief, max(FEWEST_FACT_WORDS, min(MOST_FACT_WORDS, FACT_WORDS // len(brief.stories))))
         return _of_length(brief, round(brief.minutes * ENGLISH_SPOKEN))
+
+
+def _in_english_letters(stories: Sequence[Story]) -> bool:
+    """Whether of all letters at least half are: else next to nothing of the stories could be read aloud."""
+    letters = [character for story in stories for character in story.title + story.text if character.isalpha()]
+    return 2 * sum(map(str.isascii, letters)) >= len(letters)
 
 
 def _of_length(brief: Brief, words: int) -> Script:
