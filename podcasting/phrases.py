@@ -8,8 +8,8 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import date, datetime, timedelta
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -60,9 +60,7 @@ class Phrases:
 
     def day(self, moment: datetime) -> str:
         """A date for people, in UTC: ``March 3, 2026``, ``3 March 2026`` (en-GB), ``3. März 2026``."""
-        from babel.dates import format_date  # reads the CLDR's files when first asked
-
-        return format_date(moment.date(), "long", locale=self._locale)
+        return _day(moment.date(), self._locale)
 
     def every(self, count: int, unit: Unit) -> str:
         """How often, for two or more of a unit: ``Every 2 weeks``."""
@@ -104,6 +102,14 @@ def phrases(language: str) -> Phrases:
 @cache
 def _catalogue() -> dict[str, dict[str, str]]:
     return tomllib.loads(Path(__file__).with_name("phrases.toml").read_text("utf-8"))
+
+
+@lru_cache(maxsize=1024)
+def _day(day: date, locale: str) -> str:
+    # Kept, since a page of ten thousand shows says the same few hundred days.
+    from babel.dates import format_date  # reads the CLDR's files when first asked
+
+    return format_date(day, "long", locale=locale)
 
 
 @cache
